@@ -1,0 +1,226 @@
+"""What an effect is: parameters in, an edit of the face out.
+
+An effect is a frozen dataclass. Its fields are the parameters a segment may set, its docstring is its help text, and
+``edit`` is all it does. Curves and signals run in record seconds from the segment's start; the host eases every
+signal in and out, adds up what several segments ask of one face, and clamps the sum.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from fractions import Fraction
+from typing import Any, ClassVar, Literal, Self, TypeAlias, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Region
+from lp_editor.errors import ParamError
+from lp_editor.face import Face, FaceTrack
+from lp_editor.timeline import Curve, Signal
+from lp_editor.timeline.model import ParamValue
+
+Need: TypeAlias = Literal["sound", "face", "driver"]
+
+RESERVED = ("ease", "face", "preset")
+"""Words that ``mark`` keeps for itself, so no parameter may be called so."""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """Bounds, unit and help of one keyframable parameter."""
+
+    low: float
+    high: float
+    help: str
+    unit: str = ""
+
+
+def knob(default: float, *, low: float, high: float, help: str, unit: str = "") -> Any:
+    """Declare a keyframable parameter: ``depth: Curve = knob(1, low=0, high=1, help="...")``."""
+    return field(default=Curve.constant(default), metadata={"knob": Knob(low, high, help, unit)})
+
+
+def option(default: bool | int | str, *, help: str) -> Any:
+    """Declare a parameter that cannot be keyframed: a ``bool``, ``int``, ``str`` or ``Literal[...]`` field."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound of a stretch: ``samples`` float32, (N, channels), in -1..1, at ``rate`` samples per second."""
+
+    samples: NDArray[np.float32]
+    rate: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What an effect sees of the stretch it edits.
+
+    ``seconds`` is its length in record time, ``rate`` the record frames per second. The rest is there for effects
+    that declare it in ``needs``: ``faces`` one a record frame (None where lost), ``sound`` of the stretch, ``driver``
+    the face track of the file that the parameter ``driver`` names, at ``driver_rate`` frames per second.
+    """
+
+    seconds: float
+    rate: Fraction
+    faces: Sequence[Face | None] = ()
+    sound: Sound | None = None
+    driver: FaceTrack | None = None
+    driver_rate: Fraction | None = None
+
+    def window(self, rise: float, fall: float) -> Signal:
+        """0 at both ends of the stretch, 1 between, eased over ``rise`` and ``fall`` seconds."""
+        return Signal.window(0.0, self.seconds, rise, fall)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a part of the face should be, and how much that counts (0 not at all, 1 fully)."""
+
+    value: Signal
+    weight: Signal
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A driver to follow: which moment of it (driver seconds), which regions, how strongly, absolute or relative."""
+
+    moment: Signal
+    strength: Signal
+    regions: tuple[Region, ...] = REGIONS
+    relative: bool = True
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What an effect does to a stretch.
+
+    ``controls``: signals added to face controls, by name. ``targets``: where parts of the face should be.
+    ``neutralise``: regions taken towards neutral first, 0..1. ``performance``: a driver to follow. ``blend``: of a
+    joint, how far over to the next clip, 0..1.
+    """
+
+    controls: Mapping[str, Signal] = field(default_factory=dict)
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    neutralise: Mapping[Region, Signal] = field(default_factory=dict)
+    performance: Performance | None = None
+    blend: Signal | None = None
+
+    def __post_init__(self) -> None:
+        for kind, names, known in (
+            ("control", self.controls, COLUMN),
+            ("target", self.targets, TARGET_COLUMN),
+            ("region", self.neutralise, REGIONS),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ParamError(f"no {kind} {name!r}; there are: {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Where an effect suggests itself: seconds from the start of the scene, and parameters."""
+
+    start: float
+    seconds: float
+    params: Mapping[str, ParamValue] = field(default_factory=dict)
+
+
+class Effect(ABC):
+    """Base of every effect on a segment of a clip."""
+
+    name: ClassVar[str]
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    @classmethod
+    def parse(cls, params: Mapping[str, ParamValue]) -> Self:
+        """Build the effect from a segment's stored parameters, or say which one is wrong.
+
+        Raises `ParamError` for a name the effect does not take, a value of the wrong kind, or one out of bounds
+        anywhere on its curve.
+        """
+        known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+        for name in params:
+            if name not in known:
+                raise ParamError(f"{cls.name}: no parameter {name!r}; it takes: {', '.join(known)}")
+        kinds = get_type_hints(cls)
+        return cls(**{n: _checked(cls.name, known[n], kinds[n], v) for n, v in params.items()})
+
+    @abstractmethod
+    def edit(self, scene: Scene) -> Edit:
+        """Turn the parameters into what happens to the face."""
+
+    @classmethod
+    def mark(cls, scene: Scene) -> Sequence[Proposal]:
+        """Propose where in a clip this effect applies; nothing unless an effect knows better."""
+        return ()
+
+
+class JointEffect(Effect):
+    """Base of every effect where two clips meet; its edits return a ``blend``."""
+
+
+def _checked(effect: str, spec: Field[Any], kind: Any, value: ParamValue) -> Any:
+    """One parameter value as its field wants it, or a `ParamError` that says what it takes."""
+    where = f"{effect}: {spec.name}"
+    if bounds := spec.metadata.get("knob"):
+        return _curve(where, bounds, value)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ParamError(f"{where} must be one of {', '.join(map(str, get_args(kind)))}, got {value!r}")
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ParamError(f"{where} takes {_article(kind.__name__)}, got {value!r}")
+    return value
+
+
+def _curve(where: str, bounds: Knob, value: ParamValue) -> Curve:
+    if isinstance(value, bool | str):
+        raise ParamError(f"{where} takes a number or a curve, got {value!r}")
+    curve = value if isinstance(value, Curve) else Curve.constant(value)
+    low, high = curve.bounds()
+    if not (bounds.low <= low and high <= bounds.high):
+        got = low if not bounds.low <= low else high
+        raise ParamError(f"{where} must stay in {bounds.low:g}..{bounds.high:g}, got {got:.6g}")
+    return curve
+
+
+def _article(kind: str) -> str:
+    return {"bool": "true or false", "int": "a whole number", "str": "a text"}.get(kind, kind)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an effect, as help pages and forms show it."""
+
+    name: str
+    kind: str
+    default: ParamValue
+    help: str
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+
+
+def parameters(effect: type[Effect]) -> list[Parameter]:
+    """The parameters of an effect, in its own order."""
+    kinds = get_type_hints(effect)
+    return [_parameter(f, kinds[f.name]) for f in fields(effect)]  # type: ignore[arg-type]
+
+
+def _parameter(spec: Field[Any], kind: Any) -> Parameter:
+    default = None if spec.default is MISSING else spec.default
+    if bounds := spec.metadata.get("knob"):
+        low, high = bounds.low, bounds.high
+        value = default.bounds()[0] if isinstance(default, Curve) else default
+        return Parameter(spec.name, "curve", value, bounds.help, low, high, bounds.unit)
+    choices = tuple(map(str, get_args(kind))) if get_origin(kind) is Literal else ()
+    name = "choice" if choices else kind.__name__
+    return Parameter(spec.name, name, default, spec.metadata.get("help", ""), choices=choices)

@@ -1,0 +1,182 @@
+"""The faces of media, analysed over fixed windows and remembered.
+
+A window's result depends on the media alone, never on what was asked for: it starts a pre-roll early, because a
+tracker needs about 15 frames to settle (mesh_engine notes, 1), and it is kept under the media's identity.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from os import replace as rename
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+import numpy as np
+
+from lp_editor.errors import FaceError
+from lp_editor.face import Face, FaceTrack
+from lp_editor.faces.search import overlap
+from lp_editor.faces.track import KEEP, Tracklet, follow, smoothed
+from lp_editor.media.picture import Picture
+from lp_editor.media.probe import MediaInfo
+
+WINDOW = 96
+"""Frames analysed together."""
+
+PRE_ROLL = 20
+"""Frames a tracker gets to settle before its window."""
+
+POST_ROLL = 2
+"""Frames after a window that smoothing looks ahead to."""
+
+VERSION = 1
+"""Raised whenever the same media would give other landmarks."""
+
+
+class PictureSource(Protocol):
+    """Media as analysis needs it."""
+
+    @property
+    def info(self) -> MediaInfo:
+        """Identity, and the number of frames."""
+        ...
+
+    def frames(self, indices: Sequence[int]) -> Iterator[Picture]:
+        """Pictures by number, ascending."""
+        ...
+
+
+def analyse_faces(
+    source: PictureSource,
+    first: int,
+    stop: int,
+    cache: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[FaceTrack]:
+    """The face tracks of media frames ``first``..``stop``, linked over windows, numbered by first appearance.
+
+    Windows already in the folder ``cache`` are read from there. ``progress`` gets frames done and frames in all.
+    """
+    assert source.info.video is not None
+    numbers = range(first // WINDOW, -(-stop // WINDOW))
+    total = min(numbers.stop * WINDOW, source.info.video.count) - numbers.start * WINDOW
+    chains: list[_Chain] = []
+    for number in numbers:
+        for tracklet in _window(source, number, cache):
+            _link(chains, tracklet)
+        if progress:
+            progress(min((number + 1) * WINDOW - numbers.start * WINDOW, total), total)
+    return [FaceTrack(i, chain.first, chain.faces) for i, chain in enumerate(chains, 1)]
+
+
+@dataclass
+class _Chain:
+    """One face over several windows."""
+
+    first: int
+    faces: list[Face | None]
+
+
+def _link(chains: list[_Chain], tracklet: Tracklet) -> None:
+    """Append a tracklet to the chain it goes on from, or start a new one."""
+    head = next(f for f in tracklet.faces if f is not None)
+    best = None
+    for chain in chains:
+        gap = tracklet.first - (chain.first + len(chain.faces))
+        last = next((f for f in reversed(chain.faces) if f is not None), None)
+        if 0 <= gap <= 3 and last is not None and overlap(last.box, head.box) > KEEP:
+            score = overlap(last.box, head.box)
+            if best is None or score > best[0]:
+                best = (score, chain, gap)
+    if best is None:
+        chains.append(_Chain(tracklet.first, list(tracklet.faces)))
+    else:
+        best[1].faces.extend([None] * best[2] + list(tracklet.faces))
+
+
+def _window(source: PictureSource, number: int, cache: Path) -> list[Tracklet]:
+    """The tracklets of one window, from the cache or found now."""
+    path = cache / f"{source.info.identity}-v{VERSION}" / f"{number:06d}.npz"
+    try:
+        return _unpack(path.read_bytes())
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
+        pass  # not there yet, or damaged: found (again) below
+    found = _analyse(source, number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{uuid4().hex[:8]}.part")
+    temporary.write_bytes(_pack(found))
+    rename(temporary, path)
+    return _unpack(_pack(found))
+
+
+def _analyse(source: PictureSource, number: int) -> list[Tracklet]:
+    assert source.info.video is not None
+    count = source.info.video.count
+    start, stop = number * WINDOW, min((number + 1) * WINDOW, count)
+    lead = max(start - PRE_ROLL, 0)
+    tracklets = follow(source.frames(range(lead, min(stop + POST_ROLL, count))), lead)
+    return sorted((t for t in (_cut(t, start, stop) for t in tracklets) if t), key=_appearance)
+
+
+def _cut(tracklet: Tracklet, start: int, stop: int) -> Tracklet | None:
+    """A tracklet smoothed, then cut to a window; None where nothing is left."""
+    faces = smoothed(tracklet.faces)[max(start - tracklet.first, 0) : max(stop - tracklet.first, 0)]
+    first = max(tracklet.first, start)
+    while faces and faces[0] is None:
+        faces, first = faces[1:], first + 1
+    return Tracklet(first, faces) if faces else None
+
+
+def _appearance(tracklet: Tracklet) -> tuple[int, float]:
+    head = tracklet.faces[0]
+    return tracklet.first, -head.width if head else 0.0
+
+
+def _pack(tracklets: Sequence[Tracklet]) -> bytes:
+    arrays: dict[str, np.ndarray] = {"count": np.array(len(tracklets))}  # type: ignore[type-arg]
+    for i, tracklet in enumerate(tracklets):
+        seen = [f for f in tracklet.faces if f is not None]
+        names = sorted(seen[0].blendshapes)
+        arrays[f"{i}.first"] = np.array(tracklet.first)
+        arrays[f"{i}.there"] = np.array([f is not None for f in tracklet.faces])
+        arrays[f"{i}.points"] = np.stack([f.points for f in seen])
+        arrays[f"{i}.names"] = np.array(names)
+        arrays[f"{i}.shapes"] = np.array([[f.blendshapes[n] for n in names] for f in seen], np.float32)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _unpack(content: bytes) -> list[Tracklet]:
+    tracklets = []
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        for i in range(int(stored["count"])):
+            names = [str(n) for n in stored[f"{i}.names"]]
+            rows = zip(stored[f"{i}.points"], stored[f"{i}.shapes"], strict=True)
+            seen = iter([Face(p, dict(zip(names, map(float, s), strict=True))) for p, s in rows])
+            faces = [next(seen) if there else None for there in stored[f"{i}.there"]]
+            tracklets.append(Tracklet(int(stored[f"{i}.first"]), faces))
+    return tracklets
+
+
+def choose(tracks: Sequence[FaceTrack], choice: str, first: int, stop: int) -> FaceTrack | None:
+    """The track that a segment's ``face`` means on media frames ``first``..``stop``; None when there is no face.
+
+    ``largest`` or a number, 1 for the largest on those frames (mean area times presence). Raises `FaceError` for
+    another text, or a number beyond the faces there are.
+    """
+    sizes = [(sum(f.width**2 for f in map(t.at, range(first, stop)) if f is not None), t) for t in tracks]
+    ranked = [t for size, t in sorted(sizes, key=lambda s: -s[0]) if size > 0]
+    if choice != "largest" and not (choice.isdigit() and int(choice) > 0):
+        raise FaceError(f"face is 'largest' or a number from 1 on, got {choice!r}")
+    if not ranked:
+        return None
+    number = 1 if choice == "largest" else int(choice)
+    if number > len(ranked):
+        noun = "face" if len(ranked) == 1 else "faces"
+        raise FaceError(f"face {number} was asked for, but only {len(ranked)} {noun} can be seen there")
+    return ranked[number - 1]

@@ -1,0 +1,177 @@
+"""Follows every face through a run of frames: one tracker each, in its own steady crop.
+
+With more than one face MediaPipe's own smoothing is silently off, and a moving crop makes its tracker jump
+(mesh_engine notes, 1): so each tracker sees one face, in a crop that moves only when the face leaves its middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor.face import Box, Face
+from lp_editor.faces.model import Landmarker
+from lp_editor.faces.search import find_faces, overlap
+from lp_editor.media.picture import Picture
+
+MOST_FACES = 8
+SEARCH_EVERY = 24
+"""Frames between two searches for new faces."""
+
+CROP = 2.0
+"""Side of a tracker's crop, in sides of the face's box."""
+
+SEEN_AT = 400
+"""Crops larger than this are shrunk to it: the landmark network itself sees 256 pixels."""
+
+DRIFT = 0.18
+"""The crop follows when the face's centre, or its size, is off by this part of the crop."""
+
+KEEP = 0.3
+"""A face whose box shares less than this part with the last frame's is another one."""
+
+CUT = 28.0
+"""Mean change of small luma, in levels, that is taken for a cut."""
+
+SAVITZKY_GOLAY = np.array([-3, 12, 17, 12, -3]) / 35
+"""Five frames, second order (Savitzky and Golay 1964, table I)."""
+
+
+@dataclass
+class Tracklet:
+    """One face's run of frames while it is being followed; ``faces[i]`` is in frame ``first + i``."""
+
+    first: int
+    faces: list[Face | None] = field(default_factory=list)
+
+
+@dataclass
+class _Follower:
+    """A tracker on one face."""
+
+    landmarker: Landmarker
+    tracklet: Tracklet
+    last: Face
+    crop: Box
+    missed: int = 0
+
+    def step(self, picture: Picture) -> None:
+        """Look for the face in the next frame."""
+        size = picture.format.width, picture.format.height
+        self.crop = _steady(self.crop, self.last.box, size)
+        face = self._look(picture)
+        if face is None or overlap(face.box, self.last.box) < KEEP:
+            self.missed += 1
+            self.tracklet.faces.append(None)
+            return
+        self.missed, self.last = 0, face
+        self.tracklet.faces.append(face)
+
+    def _look(self, picture: Picture) -> Face | None:
+        inside = self.crop.clipped(picture.format.width, picture.format.height)
+        pixels = picture.rgb(inside)
+        scale = min(1.0, SEEN_AT / max(inside.width, inside.height))
+        if scale < 1:
+            pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        found = self.landmarker(pixels, (inside.x0, inside.y0), scale)
+        return found[0] if found else None
+
+
+def _steady(crop: Box, face: Box, size: tuple[int, int]) -> Box:
+    """The crop for a face: the old one while the face is well inside it."""
+    wanted = _crop_around(face)
+    side = max(crop.width, 1)
+    off = max(abs(crop.x0 + crop.x1 - wanted.x0 - wanted.x1), abs(crop.y0 + crop.y1 - wanted.y0 - wanted.y1)) / 2
+    if off < DRIFT * side and abs(wanted.width - side) < DRIFT * side:
+        return crop
+    return wanted
+
+
+def _crop_around(face: Box) -> Box:
+    side = round(max(face.width, face.height) * CROP)
+    x, y = (face.x0 + face.x1 - side) // 2, (face.y0 + face.y1 - side) // 2
+    return Box(x, y, x + side, y + side)
+
+
+def follow(pictures: Iterator[Picture], first: int) -> list[Tracklet]:
+    """Follow all faces through pictures, the first of which is frame ``first``; landmarks are not smoothed yet."""
+    done: list[Tracklet] = []
+    followers: list[_Follower] = []
+    before: NDArray[np.float32] | None = None
+    with Landmarker(faces=MOST_FACES) as finder:
+        try:
+            for number, picture in enumerate(pictures, first):
+                small = _small(picture)
+                if before is not None and np.abs(small - before).mean() > CUT:
+                    done += _retire(followers)
+                before = small
+                for follower in followers:
+                    follower.step(picture)
+                lost = [f for f in followers if f.missed > 2]
+                done += _retire(lost)
+                followers = [f for f in followers if f not in lost]
+                if lost or not followers or (number - first) % SEARCH_EVERY == 0:
+                    followers += _new(picture, number, followers, finder)
+        finally:
+            done += _retire(followers)
+    return [t for t in (_trimmed(t) for t in done) if t.faces]
+
+
+def _small(picture: Picture) -> NDArray[np.float32]:
+    luma = cv2.resize(picture.planes[0], (64, 36), interpolation=cv2.INTER_AREA)
+    return np.asarray(luma, np.float32)
+
+
+def _retire(followers: list[_Follower]) -> list[Tracklet]:
+    """Close some followers and empty the list; their tracklets."""
+    tracklets = [f.tracklet for f in followers]
+    for follower in followers:
+        follower.landmarker.close()
+    followers.clear()
+    return tracklets
+
+
+def _trimmed(tracklet: Tracklet) -> Tracklet:
+    faces = tracklet.faces
+    while faces and faces[-1] is None:
+        faces = faces[:-1]
+    return Tracklet(tracklet.first, faces)
+
+
+def _new(picture: Picture, number: int, followers: Sequence[_Follower], finder: Landmarker) -> list[_Follower]:
+    """Followers for the faces of a frame that nobody follows yet."""
+    made: list[_Follower] = []
+    for face in find_faces(picture.rgb_all(), finder)[:MOST_FACES]:
+        if any(overlap(face.box, f.last.box) > 0.1 for f in followers):
+            continue
+        follower = _Follower(Landmarker(video=True), Tracklet(number), face, _crop_around(face.box))
+        follower.step(picture)
+        if follower.tracklet.faces == [None]:
+            follower.tracklet.faces[0] = face
+        made.append(follower)
+    return made
+
+
+def smoothed(faces: Sequence[Face | None]) -> list[Face | None]:
+    """The same faces with their landmarks smoothed over time, run by run; the ends of a run are mirrored."""
+    out: list[Face | None] = list(faces)
+    start = 0
+    while start < len(faces):
+        stop = start
+        while stop < len(faces) and faces[stop] is not None:
+            stop += 1
+        run = [f for f in faces[start:stop] if f is not None]
+        if len(run) >= 3:
+            points = np.stack([f.points for f in run])
+            padded = np.concatenate([2 * points[:1] - points[2:0:-1], points, 2 * points[-1:] - points[-2:-4:-1]])
+            smooth = sum(w * padded[i : i + len(run)] for i, w in enumerate(SAVITZKY_GOLAY))
+            for i, face in enumerate(run):
+                out[start + i] = replace(face, points=np.asarray(smooth[i], np.float32))  # type: ignore[index]
+        start = max(stop, start + 1)
+    return out
+
+

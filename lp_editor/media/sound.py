@@ -1,0 +1,109 @@
+"""Reads sound by sample number, counted from the media's zero, exact after any seek."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from lp_editor.errors import MediaError
+from lp_editor.media.probe import AudioInfo, opened, probe
+
+SETTLE_SECONDS = 0.5
+"""Decoding starts this much early after a seek, so that codecs with overlap (AAC) have settled."""
+
+SCALE = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "flt": 1.0, "dbl": 1.0, "s64": 2.0**63}
+"""What a sample of 1.0 is in each format."""
+
+
+class SoundSource:
+    """A sound stream open for reading. One reader at a time."""
+
+    def __init__(self, path: Path, stream: int = 0) -> None:
+        media = probe(path)
+        if stream >= len(media.audio):
+            raise MediaError(f"{path} has no sound stream {stream + 1}")
+        self.info: AudioInfo = media.audio[stream]
+        self.path = path
+        self._entered = opened(path)
+        self._container = self._entered.__enter__()
+        self._stream = self._container.streams.audio[stream]
+        self._base = Fraction(self._stream.time_base)
+        start = Fraction(self._stream.start_time or 0) * self._base
+        self._zero = start - self.info.start
+        self._blocks: Iterator[Any] | None = None
+        self._have = np.zeros((0, self.info.channels))
+        self._at = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._blocks = None
+        with suppress(FFmpegError):
+            self._entered.__exit__(None, None, None)
+
+    def __enter__(self) -> SoundSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self, start: int, count: int) -> NDArray[np.float64]:
+        """``count`` samples from number ``start`` on, (count, channels), -1..1; silence outside the stream."""
+        out = np.zeros((count, self.info.channels))
+        if count <= 0 or start + count <= 0:
+            return out
+        if self._blocks is None or not self._at <= max(start, 0) <= self._at + len(self._have) + self.info.rate:
+            self._seek(max(start, 0))
+        while True:
+            low, high = max(start, self._at), min(start + count, self._at + len(self._have))
+            if high > low:
+                out[low - start : high - start] = self._have[low - self._at : high - self._at]
+            if self._at + len(self._have) >= start + count or not self._advance():
+                return out
+
+    def _seek(self, start: int) -> None:
+        """Start decoding a little before a sample."""
+        seconds = Fraction(start, self.info.rate) + self._zero - Fraction(SETTLE_SECONDS)
+        first = self._stream.start_time or 0
+        target = max(int(seconds / self._base), first)
+        self._container.seek(min(target, 0) if target <= first else target, stream=self._stream, backward=True)
+        self._blocks = self._container.decode(self._stream)
+        self._have = np.zeros((0, self.info.channels))
+        self._at = 0
+        while self._advance() and self._at + len(self._have) < start:
+            pass
+
+    def _advance(self) -> bool:
+        """Decode one more block in the place of the last; False at the end."""
+        if self._blocks is None:
+            return False
+        try:
+            frame = next(self._blocks, None)
+        except FFmpegError as error:
+            raise MediaError(f"{self.path}: sound cannot be decoded ({error.strerror})") from error
+        if frame is None:
+            self._blocks = None
+            return False
+        expected = self._at + len(self._have)
+        stamped = round((Fraction(frame.pts) * Fraction(frame.time_base) - self._zero) * self.info.rate)
+        # MKV stamps whole milliseconds: within that, blocks follow each other without a seam
+        follows = len(self._have) > 0 and abs(stamped - expected) <= self.info.rate // 400
+        self._at = expected if follows else stamped
+        self._have = _samples(frame)
+        return True
+
+
+def _samples(frame: Any) -> NDArray[np.float64]:
+    """A decoded block as (N, channels), -1..1; integers keep every bit."""
+    name = frame.format.name
+    values = frame.to_ndarray()
+    planar = values if name.endswith("p") else values.reshape(-1, frame.layout.nb_channels).T
+    kind = name.removesuffix("p")
+    shifted = planar.astype(np.float64) - (128 if kind == "u8" else 0)
+    return np.ascontiguousarray((shifted / SCALE[kind]).T)

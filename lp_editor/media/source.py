@@ -1,0 +1,132 @@
+"""Reads pictures from a video file, exact to the frame, straight on or after a seek.
+
+Frames are numbered in presentation order by the packets' timestamps, so variable rates, B-frames and long GOPs need
+no guess: a decoded frame is known by its time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.error import FFmpegError
+
+from lp_editor.errors import MediaError
+from lp_editor.media.picture import Picture, from_frame
+from lp_editor.media.probe import MediaInfo, VideoInfo, opened, probe
+
+STRAIGHT_ON = 24
+"""A frame at most this far ahead is decoded towards, even where a key frame lies between."""
+
+
+class VideoSource:
+    """A video file open for reading. One reader at a time."""
+
+    def __init__(self, path: Path, info: MediaInfo | None = None) -> None:
+        self.info = info or probe(path)
+        if self.info.video is None:
+            raise MediaError(f"{path} has no picture")
+        self.video: VideoInfo = self.info.video
+        self._number = {time: i for i, time in enumerate(self.video.times)}
+        self._entered = opened(path)
+        self._container = self._entered.__enter__()
+        self._stream = next(iter(self._container.streams.video))
+        self._stream.thread_type = "AUTO"
+        self._decoded: Iterator[Any] | None = None
+        self._next = 0
+        self._last: tuple[int, Picture] | None = None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._decoded = None
+        with suppress(FFmpegError):
+            self._entered.__exit__(None, None, None)
+
+    def __enter__(self) -> VideoSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def frame_at(self, seconds: Fraction) -> int:
+        """The last frame with a time ≤ ``seconds`` from the media's zero; the first or last one outside."""
+        if not self.video.variable:
+            # timestamps of a constant rate may be rounded (milliseconds in MKV): count instead
+            return min(max(int(seconds * self.video.rate // 1), 0), self.video.count - 1)
+        units = seconds / self.video.time_base + self.video.times[0]
+        return min(max(bisect_right(self.video.times, units) - 1, 0), self.video.count - 1)
+
+    def time_of(self, index: int) -> Fraction:
+        """When a frame starts, in seconds from the media's zero."""
+        if not self.video.variable:
+            return index / self.video.rate
+        return (self.video.times[index] - self.video.times[0]) * self.video.time_base
+
+    def picture(self, index: int) -> Picture:
+        """One frame. Raises `MediaError` where it cannot be decoded, `IndexError` where there is none."""
+        if not 0 <= index < self.video.count:
+            raise IndexError(f"frame {index} of {self.video.count}")
+        if self._last and self._last[0] == index:
+            return self._last[1]
+        try:
+            picture = self._read(index)
+        except FFmpegError as error:
+            self._decoded = None
+            raise MediaError(f"{self.info.path}: frame {index} cannot be decoded ({error.strerror})") from error
+        self._last = (index, picture)
+        return picture
+
+    def frames(self, indices: Sequence[int]) -> Iterator[Picture]:
+        """Pictures by number, ascending for speed; repeats and jumps are allowed."""
+        return (self.picture(index) for index in indices)
+
+    def _read(self, index: int) -> Picture:
+        start = self._start_for(index)
+        for attempt in range(3):
+            if start is not None:
+                self._seek(start)
+            for number, frame in self._numbered():
+                self._next = number + 1
+                if number == index:
+                    return from_frame(frame, self.video.format.sample_aspect)
+                if number > index:
+                    break  # the seek went too far: start at an earlier key frame
+            start = self._key_before(index, attempt + 1)
+        raise MediaError(
+            f"{self.info.path}: frame {index} is listed but cannot be decoded; the file is damaged, export it again"
+        )
+
+    def _start_for(self, index: int) -> int | None:
+        """Where to seek to for a frame; None to go straight on."""
+        if self._decoded is not None and self._next <= index:
+            key = self._key_before(index, 0)
+            if index - self._next <= STRAIGHT_ON or key <= self._next:
+                return None
+        return self._key_before(index, 0)
+
+    def _key_before(self, index: int, back: int) -> int:
+        at = bisect_right(self.video.keyframes, index) - 1 - back
+        return self.video.keyframes[at] if at >= 0 else 0
+
+    def _seek(self, index: int) -> None:
+        if index == 0:
+            self._container.seek(min(self.video.times[0], 0), stream=self._stream, backward=True)
+        else:
+            self._container.seek(self.video.times[index], stream=self._stream, backward=True)
+        self._decoded = self._container.decode(self._stream)
+
+    def _numbered(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decoded frames with their numbers; frames the packet list does not know are passed over."""
+        if self._decoded is None:
+            self._seek(0)
+        assert self._decoded is not None
+        for frame in self._decoded:
+            number = self._number.get(frame.pts) if frame.pts is not None else self._next
+            if number is not None:
+                yield number, frame
+        self._decoded = None

@@ -1,0 +1,148 @@
+"""The embedded engine itself: landmarks moved, a field made of them, eyes and mouth drawn, and all of it a patch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import cv2
+import numpy as np
+
+from lp_editor.controls import Controls, Region
+from lp_editor.engine import FloatImage, Patch, ReadFaces
+from lp_editor.face import Box, FacePicture, FaceTrack
+from lp_editor.faces.canonical import procrustes, to_local
+from lp_editor.faces.measure import eye_ratio, lip_ratio
+from lp_editor.mesh import eyes, field, mouth
+from lp_editor.mesh.bases import bases, rest_points
+from lp_editor.mesh.layers import Canvas
+from lp_editor.mesh.shading import creases
+from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
+
+VERSION = 1
+"""Raised whenever the same landmarks and controls give other pixels."""
+
+STUDIED = 40
+"""Faces of a track that a study looks at."""
+
+STILL = 0.02
+"""Flow below this many pixels is none (mesh_engine notes, 6)."""
+
+
+@dataclass(frozen=True)
+class MeshLook:
+    """What a shot says about a person."""
+
+    person: Person
+    fingerprint: str
+
+
+class MeshEngine:
+    """See `lp_editor.engine.Engine`. Stateless: any number of threads may share one."""
+
+    name = "mesh"
+    keeps_patches = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Version and bases; OpenCV's own version counts too, for it moves the pixels."""
+        return f"mesh-{VERSION}-{bases().fingerprint}-cv{cv2.__version__}"
+
+    def study(self, track: FaceTrack, read: ReadFaces) -> MeshLook:
+        """Percentiles of the person's openings and the median shape, from landmarks alone."""
+        seen = [face for face in track.faces if face is not None]
+        some = seen[:: max(1, -(-len(seen) // STUDIED))]
+        if not some:
+            person = Person({"left": 0.3, "right": 0.3}, 0.1, rest_points())
+            return MeshLook(person, "none")
+        points = np.stack([face.points for face in some]).astype(np.float64)
+        openings = {side: float(np.percentile(eye_ratio(points, side), 90)) for side in ("left", "right")}
+        lips = max(float(np.percentile(lip_ratio(points), 90)), 0.04)
+        local = np.stack([to_local(p, procrustes(p)) for p in points])
+        neutral = np.median(local, axis=0)
+        hashed = blake2b(np.float32([*openings.values(), lips]).tobytes(), digest_size=8)
+        hashed.update(neutral.astype(np.float32).tobytes())
+        return MeshLook(Person(openings, lips, neutral), hashed.hexdigest())
+
+    def analyze(self, look: MeshLook, faces: Sequence[FacePicture]) -> list[MeshMotion]:
+        """Landmarks and pose of each face."""
+        found = []
+        for picture in faces:
+            points = picture.face.points.astype(np.float64)
+            found.append(MeshMotion(points, procrustes(points), look.person))
+        return found
+
+    def retarget(self, motions: Sequence[MeshMotion], controls: Controls) -> list[MeshMotion]:
+        """One row of controls for each motion."""
+        rows = zip(controls.offsets, controls.targets, controls.weights, controls.neutral, strict=True)
+        return [retargeted(motion, *row) for motion, row in zip(motions, rows, strict=True)]
+
+    def transfer(
+        self, source: Sequence[MeshMotion], driver: Sequence[MeshMotion], reference: MeshMotion | None,
+        regions: Sequence[Region], strength: Sequence[float],
+    ) -> list[MeshMotion]:  # fmt: skip
+        """Shapes in the head's frame, region by region."""
+        trio = zip(source, driver, strength, strict=True)
+        return [transferred(s, d, reference, tuple(regions), k) for s, d, k in trio]
+
+    def synthesize(
+        self, look: MeshLook, faces: Sequence[FacePicture], filmed: Sequence[MeshMotion], motions: Sequence[MeshMotion]
+    ) -> list[Patch | None]:  # fmt: skip
+        """A patch each, as large as what changes."""
+        return [_patch(*one) for one in zip(faces, filmed, motions, strict=True)]
+
+
+def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion) -> Patch | None:
+    if motion is filmed or np.abs(motion.points - filmed.points)[:, :2].max() <= field.NEAR:
+        return None
+    made = field.net(filmed, motion)
+    box = _box(made, picture)
+    if box is None:
+        return None
+    changes = {side: eyes.change(side, made.before, made.after) for side in ("left", "right")}
+    skinned = field.opened_lids(made, {side: max(c.closing, 0.0) for side, c in changes.items()})
+    flow = field.flow(skinned, box)
+    pixels = picture.pixels.astype(np.float32)
+    moved = _moved(pixels, picture.box, box, flow)
+    canvas = Canvas.over(box)
+    mouth.draw(canvas, pixels, picture.box, made.before, made.after, made.face_width)
+    for change in changes.values():
+        eyes.draw(canvas, pixels, picture.box, moved, change, made.before, made.after)
+    tone = creases(filmed, motion, made.after, pixels, picture.box, box, made.face_width)
+    return _assembled(box, flow, tone, canvas)
+
+
+def _box(made: field.Net, picture: FacePicture) -> Box | None:
+    """What moves, inside the pixels at hand."""
+    reach = field.reach(made, picture.size)
+    if reach is None:
+        return None
+    seen = picture.box
+    box = Box(max(reach.x0, seen.x0), max(reach.y0, seen.y0), min(reach.x1, seen.x1), min(reach.y1, seen.y1))
+    return box if box.width > 3 and box.height > 3 else None
+
+
+def _moved(pixels: FloatImage, seen: Box, box: Box, flow: FloatImage) -> FloatImage:
+    """The RGB pixels of a box moved by the field."""
+    x = np.arange(box.x0 - seen.x0, box.x1 - seen.x0, dtype=np.float32)
+    y = np.arange(box.y0 - seen.y0, box.y1 - seen.y0, dtype=np.float32)
+    out = cv2.remap(pixels, flow[..., 0] + x[None, :], flow[..., 1] + y[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(out, np.float32)
+
+
+def _assembled(box: Box, flow: FloatImage, tone: FloatImage | None, canvas: Canvas) -> Patch | None:
+    """The patch of all parts; its mask is where any of them acts, and nothing at the edge of the box."""
+    alpha = np.where(canvas.alpha >= 1 / 255, canvas.alpha, 0).astype(np.float32)
+    acts = (np.abs(flow).max(2) >= STILL) | (alpha > 0)
+    if tone is not None:
+        acts |= np.abs(tone).max(2) >= 0.5
+    acts[0], acts[-1], acts[:, 0], acts[:, -1] = False, False, False, False
+    if not acts.any():
+        return None
+    painted = bool(alpha.any())
+    return Patch(
+        box, acts.astype(np.float32), flow, tone,
+        canvas.paint() if painted else None, alpha if painted else None,
+    )  # fmt: skip
+

@@ -1,0 +1,279 @@
+"""Draws eyes that look elsewhere or close: a white plate, an iris plate, skin over what the lid hides, and lashes.
+
+What was filmed is taken apart into plates that fit it exactly (what they miss is carried along), so that an eye that
+does not move is the filmed one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor.engine import FloatImage
+from lp_editor.face import Box
+from lp_editor.faces import canonical as mesh
+from lp_editor.mesh.bases import Array, step
+from lp_editor.mesh.layers import Canvas, around, polygon, stroke
+
+LIMBUS = (0.90, 1.14)
+"""The iris plate fades out between these parts of the iris radius (mesh_engine notes, 7)."""
+
+SPECULAR = 0.55
+"""How much of the gaze a highlight follows: it belongs to the lamp (mesh_engine notes, 7)."""
+
+LEAST_GAZE, LEAST_LID = 0.15, 0.04
+"""Iris shifts below this many pixels, and closings below this part of the opening, are left to the field."""
+
+
+@dataclass(frozen=True)
+class Eye:
+    """The landmark numbers of one eye."""
+
+    upper: tuple[int, ...]
+    lower: tuple[int, ...]
+    contour: tuple[int, ...]
+    iris: tuple[int, ...]
+    crease: tuple[int, ...]
+    brow_side: tuple[int, ...]
+
+
+EYES = {
+    "left": Eye(
+        mesh.LEFT_EYE_UPPER, mesh.LEFT_EYE_LOWER, mesh.LEFT_EYE, mesh.LEFT_IRIS,
+        (467, 260, 259, 257, 258, 286, 414), (342, 445, 444, 443, 442, 441, 413),
+    ),
+    "right": Eye(
+        mesh.RIGHT_EYE_UPPER, mesh.RIGHT_EYE_LOWER, mesh.RIGHT_EYE, mesh.RIGHT_IRIS,
+        (247, 30, 29, 27, 28, 56, 190), (113, 225, 224, 223, 222, 221, 189),
+    ),
+}  # fmt: skip
+"""Both eyes, with the two lines of landmarks above each: the lid's crease and the skin over it."""
+
+
+@dataclass(frozen=True)
+class EyeChange:
+    """What happens to one eye, measured between its filmed and its new landmarks.
+
+    ``there`` is the similarity (2, 3) from filmed to new pixels; ``gaze`` the iris's own shift in filmed pixels;
+    ``closing`` the part of the opening that closes.
+    """
+
+    eye: Eye
+    there: Array
+    gaze: Array
+    closing: float
+    width: float
+
+
+def change(side: str, before: Array, after: Array) -> EyeChange:
+    """Measure one eye's change; landmarks (≥ 478, 3) in frame pixels."""
+    eye = EYES[side]
+    a, b = eye.upper[0], eye.upper[-1]
+    there = _similarity(before[[a, b], :2], after[[a, b], :2])
+    back = cv2.invertAffineTransform(there)
+    gaze = back[:, :2] @ after[eye.iris[0], :2] + back[:, 2] - before[eye.iris[0], :2]
+    width = float(np.linalg.norm(before[a, :2] - before[b, :2]))
+    scale = float(np.sqrt(abs(np.linalg.det(there[:, :2]))))
+    gaps = [np.linalg.norm((p[list(eye.lower[2:-2])] - p[list(eye.upper[2:-2])])[:, :2], axis=1).mean() for p in (before, after)]
+    closing = 1 - gaps[1] / max(gaps[0] * scale, 1e-3)
+    return EyeChange(eye, there, np.asarray(gaze), float(np.clip(closing, -1, 1)), width)
+
+
+def _similarity(a: Array, b: Array) -> Array:
+    """The turn, scale and shift that take two points to two others, (2, 3)."""
+    x, y = a[1] - a[0], b[1] - b[0]
+    z = complex(*y) / complex(*x) if np.abs(x).max() > 1e-6 else 1
+    turn = np.array([[z.real, -z.imag], [z.imag, z.real]])
+    return np.column_stack([turn, b[0] - turn @ a[0]])
+
+
+def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage, made: EyeChange,
+         before: Array, after: Array) -> None:  # fmt: skip
+    """Draw one eye over a canvas.
+
+    ``pixels`` (h, w, RGB) of ``around_face`` as filmed; ``moved`` those of the canvas's box, moved by the field.
+    """
+    eye = made.eye
+    points = np.vstack([before[list(eye.contour)], after[list(eye.contour)], after[list(eye.crease)]])
+    part = around(points, 0.22 * made.width, canvas.box)
+    if part is None:
+        return
+    source = around(before[list(eye.contour)], 0.3 * made.width + 2, around_face)
+    if source is None:
+        return
+    crop = pixels[source.y0 - around_face.y0 : source.y1 - around_face.y0, source.x0 - around_face.x0 : source.x1 - around_face.x0]
+    plates = _plates(crop, before, eye, source, made.width)
+    if np.abs(made.gaze).max() > LEAST_GAZE or abs(made.closing) > LEAST_LID:
+        ball = _ball(plates, made, source, part)
+        ball *= (1 - 0.5 * np.clip(made.closing, 0, 1) * _lid_shadow(after, eye, part, made))[..., None]
+        edge = max(0.5, 0.012 * made.width)
+        canvas.put(part, ball, polygon(after[list(eye.contour)], part, edge))
+    if made.closing > LEAST_LID:
+        _close(canvas, crop, source, moved, part, made, before, after)
+
+
+def _lid_shadow(after: Array, eye: Eye, part: Box, made: EyeChange) -> FloatImage:
+    """How near each pixel of the ball is to the lids: a lid that comes down throws its shadow."""
+    inside = polygon(after[list(eye.contour)], part)
+    return np.asarray(cv2.GaussianBlur(1 - inside, (0, 0), max(0.8, 0.05 * made.width)), np.float32)
+
+
+@dataclass(frozen=True)
+class _Plates:
+    """One filmed eye taken apart, all over its own crop."""
+
+    white: FloatImage
+    iris: FloatImage
+    cover: FloatImage
+    specular: FloatImage
+    rest: FloatImage
+
+
+def _plates(crop: FloatImage, before: Array, eye: Eye, source: Box, width: float) -> _Plates:
+    aperture = polygon(before[list(eye.contour)], source)
+    centre = before[eye.iris[0], :2] - [source.x0, source.y0]
+    across = before[list(eye.iris[1:]), :2]
+    radius = 0.25 * float(np.linalg.norm(across[0] - across[2]) + np.linalg.norm(across[1] - across[3]))
+    x, y = np.meshgrid(np.arange(source.width, dtype=np.float32), np.arange(source.height, dtype=np.float32))
+    rho = np.asarray(np.hypot(x - centre[0], y - centre[1]) / max(radius, 1.0), np.float32)
+    size = 2 * max(1, round(0.025 * width)) + 1
+    inner = cv2.erode((aperture > 0.95).astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    white = _white(crop, inner & (rho > 1.18), aperture, width)
+    iris, specular = _iris(crop, inner, rho, width)
+    low, high = LIMBUS
+    cover = (1 - step(low, high, rho.astype(np.float64))).astype(np.float32)
+    whole = white * (1 - cover[..., None]) + iris * cover[..., None] + specular[..., None]
+    kept = cv2.erode(aperture, np.ones((3, 3), np.uint8))[..., None]
+    return _Plates(white, iris, cover, specular, np.asarray((crop - whole) * kept, np.float32))
+
+
+def _white(crop: FloatImage, seen: NDArray[np.bool_], aperture: FloatImage, width: float) -> FloatImage:
+    """The white of the eye everywhere: as filmed where it shows, a smooth fit of it elsewhere."""
+    height, columns = aperture.shape
+    u = (np.arange(columns) - columns / 2) / width
+    v = (np.arange(height) - height / 2) / width
+    u, v = np.meshgrid(u, v)
+    terms = np.stack([np.ones_like(u), u, u * u, v], -1)
+    if seen.sum() > 25:
+        samples, colours = terms[seen], crop[seen].astype(np.float64)
+        bright = colours.mean(1)
+        weight = (step(np.percentile(bright, 20), np.percentile(bright, 50), bright) + 0.15)[:, None]
+        ridge = 1e-2 * len(samples) * np.diag([0, 0.02, 0.3, 0.05])
+        solved = np.linalg.solve((samples * weight).T @ samples + ridge, (samples * weight).T @ colours)
+        fit = np.clip(terms @ solved, np.percentile(colours, 5, 0), np.percentile(colours, 98, 0))
+    else:
+        inside = crop[aperture > 0.5] if (aperture > 0.5).sum() > 5 else crop.reshape(-1, 3)
+        fit = np.ones_like(crop) * np.percentile(inside, 85, 0) * 0.95
+    known = _softened(seen, width)
+    return np.asarray(crop * known + fit * (1 - known), np.float32)
+
+
+def _softened(seen: NDArray[np.bool_], width: float) -> FloatImage:
+    """A mask that fades inwards from its edge, (h, w, 1)."""
+    blurred = cv2.GaussianBlur(seen.astype(np.float32), (0, 0), max(0.7, 0.02 * width))
+    return np.asarray(np.where(seen, np.clip(blurred * 1.6 - 0.5, 0, 1), 0)[..., None], np.float32)
+
+
+def _iris(crop: FloatImage, inner: NDArray[np.bool_], rho: FloatImage, width: float) -> tuple[FloatImage, FloatImage]:
+    """The whole iris: as filmed where it shows, its radial colours elsewhere; and its highlights, (h, w)."""
+    seen = inner & (rho < 1.1)
+    rings = np.clip((rho * 20).astype(np.intp), 0, 23)
+    profile = np.zeros((24, 3), np.float32)
+    last = np.percentile(crop[seen], 10, 0) if seen.any() else crop.min((0, 1))
+    for k in range(24):
+        here = seen & (rings == k)
+        last = np.median(crop[here], 0) if here.sum() > 2 else last
+        profile[k] = last
+    profile = cv2.GaussianBlur(profile.reshape(24, 1, 3), (1, 5), 1).reshape(24, 3)
+    at = np.minimum(rho, 1.15) * 20
+    radial = np.stack([np.interp(at, np.arange(24) + 0.5, profile[:, c]) for c in range(3)], -1)
+    glint = np.where(seen & (rho < 1), np.maximum((crop - radial).min(2) - 18, 0), 0).astype(np.float32)
+    glint = cv2.GaussianBlur(glint, (0, 0), 0.5)
+    known = _softened(seen, width)
+    iris = (crop - glint[..., None]) * known + radial * (1 - known)
+    return np.asarray(iris, np.float32), np.asarray(glint, np.float32)
+
+
+def _ball(plates: _Plates, made: EyeChange, source: Box, part: Box) -> FloatImage:
+    """The eyeball with its iris moved, drawn into a box of the new picture, (h, w, RGB)."""
+    gaze = made.gaze
+    cover = _shifted(plates.cover, gaze, 0)[..., None]
+    ball = plates.white * (1 - cover) + _shifted(plates.iris, gaze) * cover
+    own = plates.cover[..., None]
+    ball = ball + _shifted(plates.rest * own, gaze, 0) + plates.rest * (1 - own) * (1 - cover)
+    ball = ball + _shifted(plates.specular, SPECULAR * gaze, 0)[..., None]
+    there = made.there.copy()
+    there[:, 2] += there[:, :2] @ [source.x0, source.y0] - [part.x0, part.y0]
+    drawn = cv2.warpAffine(
+        ball.astype(np.float32), there, (part.width, part.height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(np.clip(drawn, 0, 255), np.float32)
+
+
+def _shifted(image: FloatImage, by: Array, border: float | None = None) -> FloatImage:
+    """An image moved by some pixels; what comes in is ``border``, or the edge again."""
+    size = image.shape[1], image.shape[0]
+    mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
+    matrix = np.array([[1, 0, by[0]], [0, 1, by[1]]], np.float64)
+    return np.asarray(cv2.warpAffine(image, matrix, size, flags=cv2.INTER_CUBIC, borderMode=mode), np.float32)
+
+
+def _close(
+    canvas: Canvas, crop: FloatImage, source: Box, moved: FloatImage, part: Box, made: EyeChange,
+    before: Array, after: Array,
+) -> None:  # fmt: skip
+    """Lay lid skin over what the lid hides, and lashes along its new edge."""
+    eye, width = made.eye, made.width
+    rows = slice(part.y0 - canvas.box.y0, part.y1 - canvas.box.y0)
+    columns = slice(part.x0 - canvas.box.x0, part.x1 - canvas.box.x0)
+    base, lid, crease = moved[rows, columns], after[list(eye.upper)], after[list(eye.crease)]
+    top = crease + (after[list(eye.brow_side)] - crease) * 0.18
+    low = after[list(eye.lower)]
+    outline = np.vstack([lid[:1], top, lid[-1:], (0.5 * low + 0.5 * lid)[::-1][1:-1]])
+    shape = polygon(outline, part)
+    skin = _skin(base, shape, width) + _grain(crop, before, eye, source, part, width)
+    amount = float(step(0.1, 0.85, np.array(made.closing)))
+    alpha = cv2.GaussianBlur(shape, (0, 0), max(0.8, 0.035 * width)) * (0.9 * amount)
+    canvas.put(part, np.asarray(skin, np.float32), np.asarray(alpha, np.float32))
+    along = (np.arange(len(lid) - 1) + 0.5) / (len(lid) - 1)
+    widths = 0.034 * width * np.sin(np.pi * (0.12 + 0.8 * along)) ** 0.6
+    lashes = stroke(lid, widths, part, max(0.6, 0.014 * width))
+    edge = before[list(eye.upper[1:-1]), :2] - [source.x0, source.y0]
+    at = np.clip(edge.astype(np.intp), 0, [source.width - 1, source.height - 1])
+    dark = np.percentile(crop[at[:, 1], at[:, 0]], 15, axis=0)
+    colour = np.broadcast_to(dark, (part.height, part.width, 3)).astype(np.float32)
+    canvas.put(part, colour, np.asarray(lashes * 0.75 * min(1.0, 1.5 * made.closing), np.float32))
+
+
+def _skin(base: FloatImage, shape: FloatImage, width: float) -> FloatImage:
+    """Skin filled into a shape from around it, coarse to fine, a little lighter on the bulge of the lid."""
+    hidden = cv2.dilate((shape > 0.3).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    known = (~hidden).astype(np.float32)
+    filled: FloatImage | None = None
+    for reach in (0.4, 0.2, 0.1, 0.05):
+        sigma = max(0.8, reach * width)
+        weight = cv2.GaussianBlur(known, (0, 0), sigma)
+        level = cv2.GaussianBlur(base * known[..., None], (0, 0), sigma) / np.maximum(weight, 1e-4)[..., None]
+        trust = np.clip(weight * 6, 0, 1)[..., None]
+        filled = level if filled is None else filled * (1 - trust) + level * trust
+    assert filled is not None
+    filled = np.where(hidden[..., None], filled, base)
+    filled = cv2.GaussianBlur(filled.astype(np.float32), (0, 0), max(0.7, 0.03 * width))
+    bulge = cv2.GaussianBlur(shape, (0, 0), max(0.8, 0.06 * width))[..., None]
+    return np.asarray(filled * (0.97 + 0.05 * bulge), np.float32)
+
+
+def _grain(crop: FloatImage, before: Array, eye: Eye, source: Box, part: Box, width: float) -> FloatImage:
+    """The fine texture of the skin under the eye, mirrored up over a box, so that the lid is not smooth plastic."""
+    fine = np.clip(crop - cv2.GaussianBlur(crop, (0, 0), 1.5), -7, 7)
+    start = int(np.clip(before[list(eye.lower), 1].max() - source.y0 + 0.12 * width, 0, source.height - 1))
+    strip = fine[start:]
+    if len(strip) < 4:
+        return np.zeros((part.height, part.width, 3), np.float32)
+    tile = np.vstack([strip, strip[::-1]])
+    tile = np.hstack([tile, tile[:, ::-1]])
+    repeat = (-(-part.height // tile.shape[0]), -(-part.width // tile.shape[1]), 1)
+    return np.asarray(0.8 * np.tile(tile, repeat)[: part.height, : part.width], np.float32)

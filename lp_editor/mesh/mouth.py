@@ -1,0 +1,192 @@
+"""Draws what an opening mouth shows: the filmed inside, hung on both lips, or teeth, tongue and dark painted for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lp_editor.engine import FloatImage
+from lp_editor.face import Box
+from lp_editor.faces import canonical as mesh
+from lp_editor.mesh.bases import Array
+from lp_editor.mesh.layers import Canvas, around, luma, polygon
+
+UPPER, LOWER = list(mesh.INNER_LIPS_UPPER), list(mesh.INNER_LIPS_LOWER)
+
+LEAST_GAP, LEAST_CHANGE = 0.006, 0.003
+"""A mouth less open than this, or changed by less, is left to the field; in face widths."""
+
+TEETH = 0.135
+"""Height of the upper teeth, in mouth widths (mesh_engine notes, 9)."""
+
+SKIN = (50, 280, 205, 425, 4, 195)
+LIPS = (17, 0, 84, 314, 37, 267)
+"""Landmarks that skin and lip colours are read at."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A mouth's inside as a frame of its own: for each pixel, how far along and down from the upper lip it lies."""
+
+    along: FloatImage
+    down: FloatImage
+    upper: FloatImage
+    lower: FloatImage
+    length: float
+
+    @property
+    def height(self) -> FloatImage:
+        """The opening at each pixel's place along the mouth."""
+        return np.asarray(np.maximum(self.lower - self.upper, 0.5), np.float32)
+
+
+def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, before: Array, after: Array, face_width: float) -> None:
+    """Draw the mouth's inside over a canvas, if its opening changed; arguments as in `lp_editor.mesh.eyes.draw`."""
+    was, now = (float(np.linalg.norm(p[13, :2] - p[14, :2])) / face_width for p in (before, after))
+    if now < LEAST_GAP or abs(now - was) < LEAST_CHANGE:
+        return
+    part = around(after[list(mesh.INNER_LIPS)], 0.05 * face_width, canvas.box)
+    if part is None:
+        return
+    opening = _opening(after, part)
+    palette = _palette(pixels, around_face, before)
+    inside = _painted(opening, palette, now, before, face_width)
+    real = float(np.clip((was - 0.012) / 0.02, 0, 1))
+    if real > 0:
+        filmed = _filmed(opening, pixels, around_face, before, inside, palette)
+        inside = filmed * real + inside * (1 - real)
+    shape = polygon(after[list(mesh.INNER_LIPS)], part, max(0.6, 0.006 * face_width))
+    come = np.clip(abs(now - was) / (0.010 if was < 0.01 else 0.02), 0, 1)
+    canvas.put(part, np.clip(inside, 0, 255).astype(np.float32), np.asarray(shape * come, np.float32))
+
+
+def _axes(points: Array) -> tuple[Array, Array, Array, float]:
+    """The mouth's corner, its direction from corner to corner, the one down, and its length."""
+    a, b = points[UPPER[0], :2], points[UPPER[-1], :2]
+    length = max(float(np.linalg.norm(b - a)), 1e-3)
+    along = (b - a) / length
+    return a, along, np.array([-along[1], along[0]]), length
+
+
+def _line(points: Array, indices: list[int], x: FloatImage, axes: tuple[Array, Array, Array, float]) -> FloatImage:
+    """How far down a lip's line lies at some places along the mouth."""
+    corner, along, down, _ = axes
+    off = points[indices, :2] - corner
+    at, depth = off @ along, off @ down
+    order = np.argsort(at)
+    return np.interp(x, at[order], depth[order]).astype(np.float32)
+
+
+def _opening(points: Array, part: Box) -> Opening:
+    axes = _axes(points)
+    corner, along, down, length = axes
+    x, y = np.meshgrid(np.arange(part.x0, part.x1, dtype=np.float32), np.arange(part.y0, part.y1, dtype=np.float32))
+    u = ((x - corner[0]) * along[0] + (y - corner[1]) * along[1]).astype(np.float32)
+    v = ((x - corner[0]) * down[0] + (y - corner[1]) * down[1]).astype(np.float32)
+    return Opening(u, v, _line(points, UPPER, u, axes), _line(points, LOWER, u, axes), length)
+
+
+@dataclass(frozen=True)
+class _Palette:
+    """Colours of this person in this light, (RGB,)."""
+
+    dark: FloatImage
+    tongue: FloatImage
+    teeth: FloatImage
+
+
+def _at(pixels: FloatImage, box: Box, points: Array, marks: tuple[int, ...]) -> FloatImage:
+    """The pixels under some landmarks, (N, RGB)."""
+    at = np.clip((points[list(marks), :2] - [box.x0, box.y0]).astype(np.intp), 0, [box.width - 1, box.height - 1])
+    return pixels[at[:, 1], at[:, 0]]
+
+
+def _palette(pixels: FloatImage, box: Box, before: Array) -> _Palette:
+    """Tones of the mouth from lips and skin; grey in black-and-white footage."""
+    lip = np.median(_at(pixels, box, before, LIPS), 0)
+    samples = _at(pixels, box, before, SKIN)
+    skin = np.median(samples, 0)
+    light = luma(skin)
+    chroma = float(np.clip((samples.max(1) - samples.min(1)).mean() / (0.18 * max(light, 1)), 0, 1))
+
+    def toned(colour: FloatImage) -> FloatImage:
+        return np.asarray(colour * chroma + luma(colour) * (1 - chroma), np.float32)
+
+    dark = toned(lip * np.array([0.30, 0.18, 0.20], np.float32))
+    tongue = toned(np.minimum(lip * np.array([0.86, 0.72, 0.80], np.float32), skin))
+    white = np.array([1.0, 0.97, 0.90], np.float32) * min(light * 1.16 + 14, 240) * 0.86 + skin * 0.147
+    return _Palette(dark, tongue, toned(white.astype(np.float32)) * 0.92)
+
+
+def _painted(opening: Opening, palette: _Palette, now: float, before: Array, face_width: float) -> FloatImage:
+    """A mouth's inside painted: dark at the corners, a tongue from below, upper teeth hung on the upper lip."""
+    height = opening.height
+    side = np.clip(opening.along / max(opening.length, 1), 0, 1) * 2 - 1
+    down = opening.down - opening.upper
+    part_down = np.clip(down / height, 0, 1)
+    room = np.clip((now - 0.03) / 0.09, 0, 1)
+    tongue = np.clip(1 - (side / 0.78) ** 2, 0, 1) ** 0.5 * np.clip((part_down - 0.30) / 0.45, 0, 1) * room * 0.82
+    inside = palette.dark * (1 - tongue[..., None]) + palette.tongue * tongue[..., None]
+    inside = inside * (0.65 + 0.35 * np.clip(1 - np.abs(side) ** 4, 0, 1))[..., None]
+    width = float(np.linalg.norm(before[78, :2] - before[308, :2]))
+    inside = _with_teeth(inside, palette, side, down, height, now, width, opening)
+    shade = np.clip(np.minimum(down / max(1, 0.035 * width), (opening.lower - opening.down) / max(1, 0.05 * width)), 0, 1)
+    inside = inside * (0.5 + 0.5 * shade)[..., None]
+    return np.asarray(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), max(0.55, 0.0055 * face_width)), np.float32)
+
+
+def _with_teeth(
+    inside: FloatImage, palette: _Palette, side: FloatImage, down: FloatImage, height: FloatImage, now: float,
+    width: float, opening: Opening,
+) -> FloatImage:  # fmt: skip
+    """Upper teeth over a painted inside, lit in the middle, with faint gaps."""
+    tall = np.minimum(TEETH * width * np.clip(0.25 + now / 0.06, 0, 1), 0.50 * height)
+    edge = tall * (1 - 0.38 * side**2)
+    there = np.clip((edge - down) / max(1, 0.018 * width) + 0.5, 0, 1)
+    there = there * np.clip((0.86 - np.abs(side)) / 0.12, 0, 1) * np.clip((now - 0.010) / 0.02, 0, 1)
+    each = (opening.along - opening.length / 2) / max(0.155 * width, 1)
+    gaps = np.exp(-(((each - np.round(each)) / 0.055) ** 2)) * np.clip(down / np.maximum(edge, 1) * 1.3, 0, 1)
+    light = (1 - 0.14 * gaps) * (1 - 0.55 * np.abs(side) ** 2.2)
+    light = light * (0.72 + 0.28 * np.clip(down / np.maximum(0.35 * tall, 1), 0, 1))
+    teeth = palette.teeth * light[..., None]
+    return np.asarray(inside * (1 - there[..., None]) + teeth * there[..., None], np.float32)
+
+
+def _filmed(
+    opening: Opening, pixels: FloatImage, box: Box, before: Array, painted: FloatImage, palette: _Palette
+) -> FloatImage:  # fmt: skip
+    """The filmed inside: its upper half hung on the upper lip, its lower half on the lower one.
+
+    Where the mouth opens much wider than filmed, the lower copy would repeat the teeth, so paint takes its place.
+    """
+    axes = _axes(before)
+    corner, along, down, length = axes
+    u = np.clip(opening.along / max(opening.length, 1), 0, 1) * length
+    upper, lower = _line(before, UPPER, u, axes), _line(before, LOWER, u, axes)
+    was = np.maximum(lower - upper, 0.5)
+    height = opening.height
+
+    def sample(depth: FloatImage) -> FloatImage:
+        x = corner[0] + u * along[0] + depth * down[0] - box.x0
+        y = corner[1] + u * along[1] + depth * down[1] - box.y0
+        return np.asarray(
+            cv2.remap(pixels, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+            np.float32,
+        )
+
+    from_top = np.clip(opening.down - opening.upper, 0, None)
+    from_bottom = np.clip(opening.lower - opening.down, 0, None)
+    hung = sample(np.minimum(upper + from_top, lower - 0.22 * was))
+    stood = sample(np.maximum(lower - from_bottom, upper + 0.15 * was))
+    place = np.clip(from_top / height, 0, 1)
+    stays = np.clip((1.7 - np.clip(height / was, 1, 3)) / 0.5, 0, 1)[..., None]
+    meet = np.clip((place - 0.5) / 0.16 + 0.5, 0, 1)[..., None]
+    ends = np.clip((from_top - 0.62 * was) / np.maximum(0.25 * was, 1) + 0.5, 0, 1)[..., None]
+    both = (hung * (1 - meet) + stood * meet) * stays + (hung * (1 - ends) + painted * ends) * (1 - stays)
+    extra = np.clip((height - was) / np.maximum(height, 1), 0, 1) * stays[..., 0]
+    deeper = (np.exp(-(((place - 0.55) / 0.22) ** 2)) * extra * 0.6)[..., None]
+    return np.asarray(both * (1 - deeper) + palette.dark * deeper, np.float32)
+
+

@@ -1,0 +1,281 @@
+"""Edits the shape of a face: controls applied to its landmarks, in the head's own frame.
+
+Only landmarks move here; the field, the eyes and the mouth are drawn from where they were and where they go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Region
+from lp_editor.faces import canonical as mesh
+from lp_editor.faces.canonical import Pose, to_frame, to_local
+from lp_editor.faces.measure import eye_ratio, lip_ratio
+from lp_editor.mesh.bases import Array, bases, eye_window, rest_points, step
+
+Row = NDArray[np.float64]
+
+CLOSING_LINE = 0.82
+"""Lids meet this far down the opening (mesh_engine notes, 8)."""
+
+GAZE = np.array([0.30, -0.24, 0.0])
+"""How far an iris goes at 1, in eye widths: to the side, and (y is down) up (mesh_engine notes, 7)."""
+
+LID_FOLLOWS = 0.19
+"""How much of a blink follows the eye when it looks fully down (negative: when it looks up)."""
+
+PITCH_GAIN, YAW_GAIN = 1.17, 1.2
+NECK = np.array([0.0, 4.0, 6.5])
+"""The head turns about this point, cm, with these gains (mesh_engine notes, 4)."""
+
+EYES = {"left": (mesh.LEFT_EYE_UPPER, mesh.LEFT_EYE_LOWER, mesh.LEFT_IRIS),
+        "right": (mesh.RIGHT_EYE_UPPER, mesh.RIGHT_EYE_LOWER, mesh.RIGHT_IRIS)}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    """What a shot tells about a face: its calibrations, and its shape at rest in the head's frame.
+
+    ``eye_open`` and ``lip_open`` are the 90th percentile of the ratios of `lp_editor.faces.measure`; ``neutral`` the
+    median shape, (478, 3) cm.
+    """
+
+    eye_open: dict[str, float]
+    lip_open: float
+    neutral: Array
+
+
+@dataclass(frozen=True)
+class MeshMotion:
+    """How a face is held: landmarks in the frame (478, 3), and the pose that the head's frame has."""
+
+    points: Array
+    pose: Pose
+    person: Person
+
+    def toward(self, other: MeshMotion, weight: float) -> MeshMotion:
+        """This motion moved ``weight`` of the way to another; landmarks go straight, the head turns evenly."""
+        rotation = (1 - weight) * self.pose.rotation + weight * other.pose.rotation
+        left, _, right = np.linalg.svd(rotation)
+        pose = Pose(
+            self.pose.scale ** (1 - weight) * other.pose.scale**weight,
+            left @ right,
+            (1 - weight) * self.pose.shift + weight * other.pose.shift,
+        )
+        return replace(self, points=(1 - weight) * self.points + weight * other.points, pose=pose)
+
+
+def retargeted(motion: MeshMotion, offsets: Row, targets: Row, weights: Row, neutral: Row) -> MeshMotion:
+    """A motion with one row of controls applied; the very same one where nothing is asked."""
+    if not (offsets.any() or (weights > 0).any() or neutral.any()):
+        return motion
+    local = to_local(motion.points, motion.pose)
+    local = _neutralised(local, motion.person, neutral)
+    local = _with_lips(local, _moved(local, offsets))
+    blink, gaze = _lids_and_gaze(local, motion.person, offsets, targets, weights)
+    local = _to_lip_target(local, motion.person, targets, weights)
+    for side in ("left", "right"):
+        local = _with_eye(local, side, blink[side], gaze[side])
+    pose = _posed(motion.pose, offsets, float(np.linalg.norm(local[234] - local[454])))
+    return MeshMotion(to_frame(local, pose), pose, motion.person)
+
+
+def _value(row: Row, name: str) -> float:
+    return float(row[COLUMN[name]])
+
+
+def _moved(local: Array, offsets: Row) -> Array:
+    """The sum of all bases."""
+    out, made = local, bases()
+    for name in made.positive:
+        value = _value(offsets, name)
+        if value > 0:
+            out = out + value * made.positive[name]
+        elif value < 0:
+            out = out - value * made.negative[name]
+    return out
+
+
+def _with_lips(before: Array, after: Array) -> Array:
+    """Never let the lips cross more than they did."""
+    upper, lower = list(mesh.INNER_LIPS_UPPER[1:-1]), list(mesh.INNER_LIPS_LOWER[1:-1])
+    least = np.minimum((before[lower] - before[upper])[:, 1], 0.02)
+    short = np.maximum(least - (after[lower] - after[upper])[:, 1], 0)
+    if not short.any():
+        return after
+    out = after.copy()
+    out[upper, 1] -= short / 2
+    out[lower, 1] += short / 2
+    return out
+
+
+def region_weights(region: Region) -> Array:
+    """How much each landmark belongs to a region, (478,)."""
+    y = rest_points()[:, 1]
+    irises = np.zeros(478)
+    irises[468:] = 1
+    if region == "gaze":
+        return irises
+    eyes = np.maximum(eye_window("Left"), eye_window("Right")) * (1 - irises)
+    brows = (1 - step(-3.6, -2.6, y)) * (1 - irises) * (1 - eyes)
+    if region == "eyes":
+        return eyes
+    if region == "brows":
+        return brows
+    if region == "mouth":
+        return step(0.0, 1.6, y) * (1 - irises)
+    if region == "cheeks":
+        return np.asarray(np.clip(1 - eyes - brows - step(0.0, 1.6, y) - irises, 0, 1))
+    return np.zeros(478)
+
+
+def _neutralised(local: Array, person: Person, neutral: Row) -> Array:
+    """The shape taken towards the person's rest, region by region."""
+    out = local
+    for region, strength in zip(REGIONS, neutral, strict=True):
+        if strength > 0 and region != "pose":
+            out = out + strength * region_weights(region)[:, None] * (person.neutral - local)
+    return out
+
+
+def _lids_and_gaze(
+    local: Array, person: Person, offsets: Row, targets: Row, weights: Row
+) -> tuple[dict[str, float], dict[str, Array]]:
+    """How far each eye closes (1 closed, negative wider), and where each iris goes, in cm."""
+    blink, gaze = {}, {}
+    for side in ("left", "right"):
+        upper, lower, _ = EYES[side]
+        width = float(np.linalg.norm(local[upper[0]] - local[upper[-1]]))
+        x, y = _value(offsets, f"gaze_x_{side}"), _value(offsets, f"gaze_y_{side}")
+        shift = np.array([x, y, 0]) * GAZE * width
+        shift = _to_gaze_target(local, side, width, shift, targets, weights)
+        gaze[side] = shift
+        closed = _value(offsets, f"blink_{side}")
+        blink[side] = _follow(closed, -float(shift[1] / (GAZE[1] * width)))
+        column = TARGET_COLUMN[f"eye_opening_{side}"]
+        if weights[column] > 0:
+            have = float(eye_ratio(local[None], side)[0])
+            want = targets[column] * person.eye_open[side]
+            wanted = 1 - want / max(have, 1e-3)
+            blink[side] += weights[column] * (wanted - blink[side])
+    return blink, gaze
+
+
+def _follow(closed: float, down: float) -> float:
+    """A blink with the lid's following of the eye: ``down`` 1 looks fully down, −1 fully up."""
+    return closed + LID_FOLLOWS * (down if down > 0 else 0.8 * down) * (1 - max(closed, 0.0))
+
+
+def _to_gaze_target(
+    local: Array, side: str, width: float, shift: Array, targets: Row, weights: Row
+) -> Array:
+    """Move an iris towards a direction: an eyeball of .52 eye widths' radius, seen from the front."""
+    out = shift.copy()
+    radius = 0.52 * width
+    upper, _, iris = EYES[side]
+    off = local[iris[0]] - (local[upper[0]] + local[upper[-1]]) / 2
+    for axis, name, sign in ((0, "gaze_direction_x", 1.0), (1, "gaze_direction_y", -1.0)):
+        column = TARGET_COLUMN[name]
+        if weights[column] > 0:
+            wanted = sign * radius * np.sin(np.radians(targets[column])) - off[axis]
+            out[axis] += weights[column] * (wanted - out[axis])
+    return out
+
+
+def _to_lip_target(local: Array, person: Person, targets: Row, weights: Row) -> Array:
+    """Open or close the lips towards a target: the jaw first, the lips for the rest."""
+    column = TARGET_COLUMN["lip_opening"]
+    if weights[column] <= 0:
+        return local
+    have = float(lip_ratio(local[None])[0])
+    want = have + weights[column] * (targets[column] * person.lip_open - have)
+    jaw = bases().positive["mouth_open"]
+    gain = float(lip_ratio((local + 0.2 * jaw)[None])[0]) - have
+    moved = local + np.clip((want - have) / max(gain, 1e-4) * 0.2, -1.0, 1.0) * 0.9 * jaw
+    return _lips_at(moved, want)
+
+
+def _lips_at(local: Array, want: float) -> Array:
+    """The lips scaled to an opening: two thirds of the way is the lower lip's."""
+    have = float(lip_ratio(local[None])[0])
+    upper, lower = list(mesh.INNER_LIPS_UPPER[1:-1]), list(mesh.INNER_LIPS_LOWER[1:-1])
+    gap = (local[lower] - local[upper]) * (1 - want / max(have, 1e-3))
+    out = local.copy()
+    out[upper] += gap * 0.35
+    out[lower] -= gap * 0.65
+    return out
+
+
+def _with_eye(local: Array, side: str, blink: float, gaze: Array) -> Array:
+    """Close (or widen) one eye and turn its iris."""
+    out = local.copy()
+    upper, lower, iris = EYES[side]
+    out[list(iris)] += gaze
+    if blink == 0:
+        return out
+    top, bottom = local[list(upper)], local[list(lower)]
+    gap = bottom - top
+    amount = min(blink, 1.0)
+    down, up = (CLOSING_LINE, 1 - CLOSING_LINE) if amount >= 0 else (0.35, 0.12)
+    move = gap * down * amount
+    skin = bases().blink[side] * eye_window(side.capitalize())[:, None]
+    typical = np.abs(skin[list(upper[2:-2]), 1]).mean()
+    wanted = np.abs(move[2:-2, 1]).mean() * np.sign(amount)
+    skin = skin * np.clip(wanted / max(typical, 1e-6), -2, 3)
+    skin[sorted({*upper, *lower, *mesh.LEFT_IRIS, *mesh.RIGHT_IRIS})] = 0
+    out += skin
+    out[list(upper[1:-1])] += move[1:-1]
+    out[list(lower[1:-1])] -= gap[1:-1] * up * amount
+    return out
+
+
+def rotation(pitch: float, yaw: float, roll: float) -> Array:
+    """A turn of the head in the camera's frame (x right, y down, z away), degrees with the signs of the controls."""
+    a, b, c = np.radians([-pitch, -yaw, roll])
+    rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
+    rz = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    return np.asarray(rz @ ry @ rx)
+
+
+def _posed(pose: Pose, offsets: Row, width: float) -> Pose:
+    """The head's frame turned about the neck, moved and scaled; ``width`` is the face's, in cm."""
+    pitch, yaw, roll = (_value(offsets, n) for n in ("pitch", "yaw", "roll"))
+    x, y, scale = (_value(offsets, n) for n in ("shift_x", "shift_y", "scale"))
+    if not any((pitch, yaw, roll, x, y, scale)):
+        return pose
+    turned = rotation(PITCH_GAIN * pitch, YAW_GAIN * yaw, roll) @ pose.rotation
+    shift = pose.shift + pose.scale * (pose.rotation @ NECK - turned @ NECK)
+    centre = pose.scale * turned @ rest_points()[:468].mean(0) + shift
+    shift = centre + (shift - centre) * (1 + scale)
+    shift = shift + np.array([x, -y, 0]) * width * pose.scale
+    return Pose(pose.scale * (1 + scale), turned, shift)
+
+
+def transferred(
+    source: MeshMotion, driver: MeshMotion, reference: MeshMotion | None, regions: tuple[Region, ...], strength: float
+) -> MeshMotion:  # fmt: skip
+    """A face moved as a driver is: its shape, region by region, absolute or as a change from ``reference``."""
+    if strength <= 0:
+        return source
+    own = to_local(source.points, source.pose)
+    theirs = to_local(driver.points, driver.pose)
+    base = driver.person.neutral if reference is None else to_local(reference.points, reference.pose)
+    start = source.person.neutral if reference is None else own
+    moved = own.copy()
+    for region in regions:
+        if region != "pose":
+            moved += strength * region_weights(region)[:, None] * (start + (theirs - base) - own)
+    moved = _with_lips(own, moved)
+    pose = source.pose
+    if "pose" in regions:
+        from_rotation = reference.pose.rotation if reference else np.eye(3)
+        turn = driver.pose.rotation @ from_rotation.T
+        whole = turn @ (source.pose.rotation if reference else np.eye(3))
+        left, _, right = np.linalg.svd((1 - strength) * source.pose.rotation + strength * whole)
+        turned = left @ right
+        pose = Pose(pose.scale, turned, pose.shift + pose.scale * (pose.rotation @ NECK - turned @ NECK))
+    return MeshMotion(to_frame(moved, pose), pose, source.person)

@@ -1,0 +1,346 @@
+"""Turns a project into a plan: what every program frame shows, and what is asked of every face in it.
+
+Pure: it reads no file and decides nothing by looking at pictures. What effects need to see comes in as `Findings`.
+How segments on one face combine, whatever their order: filmed, then neutralise (the strongest), then the driver (one
+per region), then the sum of the offsets, clamped, then the targets (weighted mean).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor.controls import (
+    COLUMN,
+    HIGH,
+    LOW,
+    REGIONS,
+    TARGET_COLUMN,
+    TARGETS,
+    Controls,
+    FloatArray,
+    Region,
+)
+from lp_editor.effect import Edit, JointEffect, Performance, Scene, Sound
+from lp_editor.errors import ParamError, UnknownEffectError
+from lp_editor.face import Face, FaceTrack
+from lp_editor.registry import Registry
+from lp_editor.timeline.curve import Signal
+from lp_editor.timeline.cut import Event, Morph, Strip, cut, strips, strips_of
+from lp_editor.timeline.model import Ease, Joint, Project, Segment, Span
+
+DEFAULT_EASE = Ease(Fraction(1, 5), Fraction(1, 5))
+"""How a segment comes and goes unless told: 5 frames at 25 a second."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A driving performance as found: its face track, frames per second, and the file it is in."""
+
+    path: str
+    track: FaceTrack
+    rate: Fraction
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the host found out for one segment before planning.
+
+    ``face`` tells the faces of a clip apart (equal means one face); the rest is what the effect ``needs``.
+    """
+
+    face: str
+    faces: Sequence[Face | None] = ()
+    sound: Sound | None = None
+    driver: Driver | None = None
+
+
+Findings = Mapping[str, Finding]
+"""By `finding_key`."""
+
+
+def finding_key(strip: Strip, segment: Segment) -> str:
+    """Names a segment as it plays in one strip."""
+    return f"{strip.key}#{segment.id}"
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A driver for some regions of one face: its frame for each frame of the shot (-1 none), and how strongly."""
+
+    driver: Driver
+    frames: NDArray[np.intp]
+    strength: FloatArray
+    regions: tuple[Region, ...]
+    relative: bool
+    segment: str
+
+
+@dataclass(frozen=True)
+class FacePlan:
+    """All that is asked of one face of a shot, a row of ``controls`` for each of its frames."""
+
+    face: str
+    controls: Controls
+    drives: tuple[Drive, ...] = ()
+    segments: tuple[Segment, ...] = ()
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Which frames ask for anything, (T,)."""
+        busy = self.controls.active
+        for drive in self.drives:
+            busy = busy | (drive.strength > 0)
+        return busy
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A clip ready to render: program frames from ``first``, under transitions, joints and handles too."""
+
+    strip: Strip
+    first: int
+    count: int
+    faces: tuple[FacePlan, ...] = ()
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A joint ready to render: how far over to the next clip each of its frames is, 0..1."""
+
+    morph: Morph
+    first: int
+    weights: FloatArray
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole program: its events, the shots they show by strip key, the joints by joint id."""
+
+    rate: Fraction
+    events: tuple[Event, ...]
+    shots: Mapping[str, Shot]
+    blends: Mapping[str, Blend] = field(default_factory=dict)
+
+
+def check(project: Project, registry: Registry) -> None:
+    """Judge every segment's and joint's effect and parameters, without planning anything.
+
+    Raises `ParamError` and `UnknownEffectError`, naming clip and segment.
+    """
+    for clip in project.clips():
+        for segment in clip.segments:
+            with _named(f'clip "{clip.name}", segment {segment.id}'):
+                if issubclass(registry.effect(segment.effect), JointEffect):
+                    raise ParamError(f"{segment.effect} joins two clips; mark it at a cut, not on a span")
+                registry.effect(segment.effect).parse(segment.params)
+        if clip.joint:
+            with _named(f'clip "{clip.name}", joint {clip.joint.id}'):
+                if not issubclass(registry.effect(clip.joint.effect), JointEffect):
+                    raise ParamError(f"{clip.joint.effect} is no effect for a joint; stitch is one")
+                registry.effect(clip.joint.effect).parse(clip.joint.params)
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Say in every parameter error where it is."""
+    try:
+        yield
+    except (ParamError, UnknownEffectError) as error:
+        raise type(error)(f"{error} ({where})") from error
+
+
+def plan(
+    project: Project,
+    registry: Registry,
+    findings: Findings | None = None,
+    handles: int = 0,
+    events: Sequence[Event] | None = None,
+) -> Plan:
+    """Plan a project (or just some of its events): every control of every face on every frame.
+
+    ``handles`` frames past the cuts are planned too. Raises `ParamError` and `UnknownEffectError`, naming clip and
+    segment, for what effects do not take.
+    """
+    check(project, registry)
+    events = cut(project) if events is None else events
+    reach = extents(events, handles)
+    shots = {
+        key: _shot(strip, reach[key], project.rate, registry, findings or {})
+        for key, strip in strips(events).items()
+    }
+    return Plan(project.rate, tuple(events), shots, _blends(events, project.rate, registry))
+
+
+def extents(events: Sequence[Event], handles: int = 0) -> dict[str, tuple[int, int]]:
+    """First program frame and count of all that the events show of each strip, with handles, by strip key."""
+    found: dict[str, tuple[int, int]] = {}
+    for event in events:
+        for strip in strips_of(event.picture):
+            first, stop = found.get(strip.key, (event.first, event.stop))
+            found[strip.key] = (min(first, event.first), max(stop, event.stop))
+    return {k: (first - handles, stop - first + 2 * handles) for k, (first, stop) in found.items()}
+
+
+def _shot(
+    strip: Strip, extent: tuple[int, int], rate: Fraction, registry: Registry, findings: Findings
+) -> Shot:
+    first, count = extent
+    by_face: dict[str, list[_Part]] = {}
+    for segment in sorted(strip.clip.segments, key=lambda s: s.id):
+        finding = findings.get(finding_key(strip, segment)) or Finding(_face_name(segment))
+        part = _part(strip, segment, finding, first, count, rate, registry)
+        by_face.setdefault(finding.face, []).append(part)
+    faces = tuple(_combine(face, parts, count) for face, parts in sorted(by_face.items()))
+    return Shot(strip, first, count, faces)
+
+
+def _face_name(segment: Segment) -> str:
+    return "1" if segment.face == "largest" else segment.face
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One segment's edit, sampled on a shot's frames: where it is active, at which seconds, how far eased in."""
+
+    segment: Segment
+    edit: Edit
+    finding: Finding
+    rows: NDArray[np.intp]
+    seconds: FloatArray
+    ease: FloatArray
+
+
+def segment_span(strip: Strip, segment: Segment) -> Span:
+    """The program time of a whole segment as its strip plays it, parts beyond the clip's ends included."""
+    record = strip.clip.record_span(segment.span)
+    return Span(strip.program_time(record.start), record.duration / strip.pace)
+
+
+def segment_rows(
+    strip: Strip, segment: Segment, first: int, count: int, rate: Fraction
+) -> NDArray[np.intp]:
+    """Which of a shot's frames a segment covers: those whose source time lies in it."""
+    if strip.clip.speed == 0:
+        inside = segment.span.start <= strip.clip.source.start < segment.span.stop
+        return np.arange(count if inside else 0)
+    # source time is linear in the frame number, so the covered frames are one run, found exactly
+    frames = range(first, first + count)
+    step = strip.pace * strip.clip.speed / rate
+    origin = strip.source_time(Fraction(0))
+    low, high = (segment.span.start - origin) / step, (segment.span.stop - origin) / step
+    if step > 0:  # low <= n < high
+        start, stop = -(-low // 1), -(-high // 1)
+    else:  # high < n <= low
+        start, stop = high // 1 + 1, low // 1 + 1
+    start, stop = max(int(start), frames.start), min(int(stop), frames.stop)
+    return np.arange(start - first, max(stop, start) - first)
+
+
+def _part(
+    strip: Strip, segment: Segment, finding: Finding, first: int, count: int, rate: Fraction, registry: Registry
+) -> _Part:  # fmt: skip
+    span = segment_span(strip, segment)
+    rows = segment_rows(strip, segment, first, count, rate)
+    centre = float((first + Fraction(1, 2)) / rate - span.start)
+    seconds = rows / float(rate) + centre
+    length = float(span.duration)
+    driver = finding.driver
+    scene = Scene(
+        length, rate, finding.faces, finding.sound,
+        driver.track if driver else None, driver.rate if driver else None,
+    )  # fmt: skip
+    with _named(f'clip "{strip.clip.name}", segment {segment.id}'):
+        edit = registry.effect(segment.effect).parse(segment.params).edit(scene)
+    ease = segment.ease or DEFAULT_EASE
+    window = Signal.window(0.0, length, float(ease.rise), float(ease.fall)).at(seconds)
+    return _Part(segment, edit, finding, rows, seconds, window)
+
+
+def _combine(face: str, parts: Sequence[_Part], count: int) -> FacePlan:
+    """Everything several segments ask of one face. The order of the segments does not matter."""
+    controls = Controls.zeros(count)
+    total = np.zeros((count, len(TARGETS)))
+    drives: list[Drive] = []
+    for part in parts:
+        for name, signal in part.edit.controls.items():
+            controls.offsets[part.rows, COLUMN[name]] += signal.at(part.seconds) * part.ease
+        for name, target in part.edit.targets.items():
+            column = TARGET_COLUMN[name]
+            weight = np.clip(target.weight.at(part.seconds), 0, 1) * part.ease
+            controls.targets[part.rows, column] += weight * target.value.at(part.seconds)
+            total[part.rows, column] += weight
+            controls.weights[part.rows, column] = np.maximum(controls.weights[part.rows, column], weight)
+        for region, signal in part.edit.neutralise.items():
+            column = REGIONS.index(region)
+            strength = np.clip(signal.at(part.seconds), 0, 1) * part.ease
+            controls.neutral[part.rows, column] = np.maximum(controls.neutral[part.rows, column], strength)
+        if part.edit.performance:
+            drives.append(_drive(part, part.edit.performance, count))
+    _one_driver_per_region(drives)
+    np.clip(controls.offsets, LOW, HIGH, out=controls.offsets)
+    np.divide(controls.targets, total, out=controls.targets, where=total > 0)
+    return FacePlan(face, controls, tuple(drives), tuple(p.segment for p in parts))
+
+
+def _drive(part: _Part, performance: Performance, count: int) -> Drive:
+    driver = part.finding.driver
+    if driver is None:
+        raise ParamError(f"{part.segment.effect} follows a driver but none was found (segment {part.segment.id})")
+    frames = np.full(count, -1, np.intp)
+    moments = np.floor(performance.moment.at(part.seconds) * float(driver.rate) + 1e-6)
+    frames[part.rows] = np.clip(moments, driver.track.first, driver.track.stop - 1).astype(np.intp)
+    strength = np.zeros(count)
+    strength[part.rows] = np.clip(performance.strength.at(part.seconds), 0, 1) * part.ease
+    return Drive(driver, frames, strength, performance.regions, performance.relative, part.segment.id)
+
+
+def _one_driver_per_region(drives: Sequence[Drive]) -> None:
+    for i, one in enumerate(drives):
+        for other in drives[:i]:
+            shared = set(one.regions) & set(other.regions)
+            if shared and ((one.frames >= 0) & (other.frames >= 0)).any():
+                regions = ", ".join(sorted(shared))
+                raise ParamError(
+                    f"segments {other.segment} and {one.segment} both drive {regions} of one face; "
+                    "give them different regions or times"
+                )
+
+
+def _blends(events: Sequence[Event], rate: Fraction, registry: Registry) -> dict[str, Blend]:
+    found = {}
+    for event in events:
+        if isinstance(event.picture, Morph):
+            morph = event.picture
+            seconds = (np.arange(event.count) + 0.5) / float(rate) + float(
+                Fraction(event.first) / rate - morph.span.start
+            )
+            weights = _blend(morph.joint, float(morph.span.duration), rate, registry).at(seconds)
+            found[morph.joint.id] = Blend(morph, event.first, np.clip(weights, 0, 1))
+    return found
+
+
+def _blend(joint: Joint, length: float, rate: Fraction, registry: Registry) -> Signal:
+    blend = registry.effect(joint.effect).parse(joint.params).edit(Scene(length, rate)).blend
+    if blend is None:
+        raise ParamError(f"{joint.effect} returned no blend (joint {joint.id})")
+    return blend
+
+
+def with_handles(shot: Shot, first: int, count: int) -> Shot:
+    """The same shot as if it showed only some of its frames."""
+    rows = slice(first - shot.first, first - shot.first + count)
+    faces = tuple(
+        replace(
+            f,
+            controls=f.controls[rows],
+            drives=tuple(replace(d, frames=d.frames[rows], strength=d.strength[rows]) for d in f.drives),
+        )
+        for f in shot.faces
+    )
+    return Shot(shot.strip, first, count, faces)

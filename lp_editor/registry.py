@@ -1,0 +1,126 @@
+"""Finds plugins and looks up what they add, by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from pluggy import PluginManager, PluginValidationError
+
+from lp_editor import hooks
+from lp_editor.effect import RESERVED, Effect, parameters
+from lp_editor.engine import Engine
+from lp_editor.errors import EngineError, ParamError, PluginError, UnknownEffectError
+from lp_editor.timeline.curve import value_from_json
+from lp_editor.timeline.model import ParamValue
+
+AUTOMATIC = ("liveportrait", "mesh")
+"""What ``--engine auto`` tries, best first."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named set of parameters of one effect."""
+
+    name: str
+    effect: str
+    help: str
+    params: Mapping[str, ParamValue] = field(default_factory=dict)
+
+
+class Registry:
+    """The effects, engines and presets of some plugins; by default of every installed one."""
+
+    def __init__(self, *plugins: object) -> None:
+        self._pm = PluginManager(hooks.PROJECT)
+        self._pm.add_hookspecs(hooks)
+        self.problems: list[str] = []
+        """Plugins that did not load, each with its reason; they are skipped."""
+        for plugin in plugins:
+            self._register(plugin, None)
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """The plugins installed in this environment, ours and everyone else's alike."""
+        registry = cls()
+        for entry in sorted(entry_points(group=hooks.PROJECT), key=lambda e: e.name):
+            try:
+                registry._register(entry.load(), entry.name)
+            except Exception as error:  # a stranger's code may raise anything on import
+                registry.problems.append(f"plugin {entry.name!r} ({entry.value}) skipped: {error}")
+        return registry
+
+    def _register(self, plugin: object, name: str | None) -> None:
+        """Add one plugin whole, or leave nothing of it behind."""
+        self._pm.register(plugin, name)
+        try:
+            self._pm.check_pending()
+        except PluginValidationError as error:
+            self._pm.unregister(plugin)
+            raise PluginError(f"{error}; the hooks are: {', '.join(_hook_names())}") from None
+
+    @cached_property
+    def effects(self) -> Mapping[str, type[Effect]]:
+        """Every effect, by name."""
+        found: dict[str, type[Effect]] = {}
+        for effect in (e for added in self._pm.hook.lp_effects() for e in added):
+            if effect.name in found:
+                one, other = found[effect.name].__module__, effect.__module__
+                raise PluginError(f"two plugins add an effect {effect.name!r}: {one} and {other}")
+            for parameter in parameters(effect):
+                if parameter.name in RESERVED:
+                    raise PluginError(f"effect {effect.name!r}: the word {parameter.name!r} is taken by mark")
+            found[effect.name] = effect
+        return dict(sorted(found.items()))
+
+    def effect(self, name: str) -> type[Effect]:
+        """The effect called ``name``."""
+        try:
+            return self.effects[name]
+        except KeyError:
+            raise UnknownEffectError(f"no effect {name!r}; installed: {', '.join(self.effects)}") from None
+
+    def engine(self, name: str = "auto", device: str = "cpu") -> Engine[Any, Any]:
+        """The engine called ``name``, or the best one that runs here for ``auto``."""
+        for wanted in AUTOMATIC if name == "auto" else (name,):
+            engine: Engine[Any, Any] | None = self._pm.hook.lp_engine(name=wanted, device=device)
+            if engine is not None:
+                return engine
+        raise EngineError(f"no engine {name!r} on {device!r}; mesh runs everywhere")
+
+    @cached_property
+    def presets(self) -> Mapping[str, Preset]:
+        """Every preset, by name."""
+        found: dict[str, Preset] = {}
+        for folder in (Path(f) for added in self._pm.hook.lp_presets() for f in added):
+            for file in sorted(folder.glob("*.json")):
+                preset = _read_preset(file)
+                if preset.name in found:
+                    raise PluginError(f"two presets are called {preset.name!r}; one is {file}")
+                found[preset.name] = preset
+        return dict(sorted(found.items()))
+
+    def preset(self, name: str) -> Preset:
+        """The preset called ``name``."""
+        try:
+            return self.presets[name]
+        except KeyError:
+            raise ParamError(f"no preset {name!r}; there are: {', '.join(self.presets)}") from None
+
+
+def _hook_names() -> list[str]:
+    return [name for name in vars(hooks) if name.startswith("lp_")]
+
+
+def _read_preset(file: Path) -> Preset:
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        params = {str(k): value_from_json(v) for k, v in stored.get("params", {}).items()}
+        return Preset(str(stored["name"]), str(stored["effect"]), str(stored.get("help", "")), params)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise PluginError(f"{file}: not a preset ({error}); it needs name, effect and params") from None

@@ -1,0 +1,167 @@
+"""Finds out what planning needs to know: which face of which clip each segment means, and what effects ask to see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from lp_editor.effect import Effect, Sound
+from lp_editor.errors import FaceError, MediaError, ParamError
+from lp_editor.face import Face, FaceTrack
+from lp_editor.faces import analyse_faces, choose
+from lp_editor.media.probe import probe
+from lp_editor.media.sound import SoundSource
+from lp_editor.media.source import VideoSource
+from lp_editor.plan import Driver, Finding, extents, finding_key, segment_rows, segment_span
+from lp_editor.registry import Registry
+from lp_editor.render.footage import Footage, Sources
+from lp_editor.render.mix import SoundFormat, Voice, mix
+from lp_editor.render.report import Progress, Report
+from lp_editor.timeline.cut import Event, Heard, Morph, Strip
+from lp_editor.timeline.model import Segment
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who is who: findings by segment, face tracks by (strip key, face), the joints' faces by (strip key, joint id)."""
+
+    findings: Mapping[str, Finding]
+    tracks: Mapping[tuple[str, str], FaceTrack]
+    joints: Mapping[tuple[str, str], FaceTrack | None]
+
+
+@dataclass(frozen=True)
+class Casting:
+    """What casting works with."""
+
+    footage: Mapping[str, Footage]
+    sources: Sources
+    registry: Registry
+    rate: Fraction
+    cache: Path
+    progress: Progress
+    report: Report
+
+    def cast(self, events: Sequence[Event], handles: int) -> Cast:
+        """Analyse the faces of every marked stretch of a program.
+
+        Raises `FaceError` where a segment's whole span shows no face, or not the one asked for.
+        """
+        findings: dict[str, Finding] = {}
+        tracks: dict[tuple[str, str], FaceTrack] = {}
+        joints: dict[tuple[str, str], FaceTrack | None] = {}
+        reach = extents(events, handles)
+        for key, footage in self.footage.items():
+            spans = self._stretches(footage, events, *reach[key])
+            if not spans:
+                continue
+            with self.sources.lent(footage.info.path) as source:
+                found = self._analyse(footage, source, spans)
+                for name, (lo, hi) in found.ranges:
+                    if isinstance(name, str):
+                        joints[key, name] = choose(found.tracks, "largest", lo, hi)
+                        continue
+                    track = self._segment_track(footage, name, found.tracks, lo, hi)
+                    tracks[key, str(track.id)] = track
+                    finding = self._finding(footage, source, name, track)
+                    findings[finding_key(footage.strip, name)] = finding
+        return Cast(findings, tracks, joints)
+
+    def _stretches(
+        self, footage: Footage, events: Sequence[Event], first: int, count: int
+    ) -> list[tuple[Segment | str, int, int]]:
+        """The marked program frames of a strip: (segment or joint id, first, count)."""
+        found: list[tuple[Segment | str, int, int]] = []
+        for segment in footage.strip.clip.segments:
+            rows = segment_rows(footage.strip, segment, first, count, self.rate)
+            if len(rows):
+                found.append((segment, first + int(rows[0]), len(rows)))
+        for event in events:
+            if isinstance(event.picture, Morph) and footage.strip.key in (
+                event.picture.outgoing.strip.key,
+                event.picture.incoming.strip.key,
+            ):
+                found.append((event.picture.joint.id, event.first, event.count))
+        return found
+
+    def _analyse(
+        self, footage: Footage, source: VideoSource, spans: list[tuple[Segment | str, int, int]]
+    ) -> _Analysed:
+        ranges: list[tuple[Segment | str, tuple[int, int]]] = []
+        for name, start, length in spans:
+            indices = footage.indices(start, length, self.rate, source)
+            ranges.append((name, (int(indices.min()), int(indices.max()) + 1)))
+        lo, hi = min(r[0] for _, r in ranges), max(r[1] for _, r in ranges)
+        tracks = analyse_faces(
+            source, lo, hi, self.cache, lambda done, total: self.progress("faces", done, total)
+        )
+        return _Analysed(tracks, ranges)
+
+    def _segment_track(
+        self, footage: Footage, segment: Segment, tracks: list[FaceTrack], lo: int, hi: int
+    ) -> FaceTrack:
+        clip = footage.strip.clip
+        where = f'clip "{clip.name}" ({clip.place}), segment {segment.id} {segment.effect}'
+        try:
+            track = choose(tracks, segment.face, lo, hi)
+        except FaceError as error:
+            raise FaceError(f"{error} ({where})") from None
+        if track is None:
+            raise FaceError(f"no face found in {where}; move the segment to where a face shows, or unmark it")
+        lost = sum(track.at(i) is None for i in range(lo, hi))
+        if lost:
+            self.report.note(f"{where}: no usable face on {lost} of {hi - lo} frames; they pass through")
+        return track
+
+    def _finding(
+        self, footage: Footage, source: VideoSource, segment: Segment, track: FaceTrack
+    ) -> Finding:
+        effect = self.registry.effect(segment.effect)
+        span = segment_span(footage.strip, segment)
+        faces: list[Face | None] = []
+        if "face" in effect.needs:
+            first, count = ceil(span.start * self.rate), ceil(span.duration * self.rate)
+            faces = [track.at(int(i)) for i in footage.indices(first, count, self.rate, source)]
+        sound = self._sound(footage, Heard(footage.strip, span)) if "sound" in effect.needs else None
+        driver = self._driver(segment, effect) if "driver" in effect.needs else None
+        return Finding(str(track.id), faces, sound, driver)
+
+    def _sound(self, footage: Footage, heard: Heard) -> Sound | None:
+        if not footage.info.audio:
+            return None
+        audio = footage.info.audio[0]
+        with SoundSource(footage.info.path) as source:
+            format = SoundFormat(audio.rate, audio.channels, audio.sample_format)
+            at_zero = Heard(_started(heard.strip, heard.span.start), heard.span.moved(-heard.span.start))
+            blocks = list(mix([Voice(at_zero, source, footage.zero)], format, heard.span.duration))
+        return Sound(np.concatenate(blocks).astype(np.float32), audio.rate) if blocks else None
+
+    def _driver(self, segment: Segment, effect: type[Effect]) -> Driver:
+        named = segment.params.get("driver")
+        if not isinstance(named, str):
+            raise ParamError(f"{effect.name} needs driver=FILE, a video of a face (segment {segment.id})")
+        info = probe(Path(named))
+        if info.video is None:
+            raise MediaError(f"{named} has no picture, so it cannot drive a face (segment {segment.id})")
+        with VideoSource(info.path) as source:
+            tracks = analyse_faces(source, 0, info.video.count, self.cache, None)
+        track = choose(tracks, "largest", 0, info.video.count)
+        if track is None:
+            raise FaceError(f"no face found in the driver {named} (segment {segment.id})")
+        return Driver(named, track, info.video.rate)
+
+
+def _started(strip: Strip, at: Fraction) -> Strip:
+    """The same strip with program time counted from ``at``."""
+    return Strip(strip.clip, strip.composition_time(at), strip.pace)
+
+
+@dataclass(frozen=True)
+class _Analysed:
+    tracks: list[FaceTrack]
+    ranges: list[tuple[Segment | str, tuple[int, int]]]

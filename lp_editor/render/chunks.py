@@ -1,0 +1,149 @@
+"""Chunks: runs of frames, the unit of work and of storage, each named by all that decides its content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+
+import numpy as np
+
+from lp_editor.media.picture import Picture, VideoFormat
+from lp_editor.media.sink import Codec, encode_chunk
+from lp_editor.render.report import Progress, Report
+from lp_editor.render.stage import Finished, Stage
+from lp_editor.render.stores import ChunkStore, digest
+from lp_editor.timeline.cut import Event, Picture as Node
+
+CHUNK = 48
+"""Frames in a chunk: two seconds, so that a small change costs little and x264 still finds its redundancy."""
+
+VERSION = 1
+"""Raised whenever the same description gives other pixels."""
+
+SUFFIX, MATTE_SUFFIX = ".mkv", ".matte.mkv"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some frames of one event, with the name of their content."""
+
+    node: Node
+    first: int
+    count: int
+    key: str
+
+
+def chunked(stage: Stage, events: Sequence[Event], codec: Codec) -> list[Chunk]:
+    """The events cut into chunks and named."""
+    return [
+        Chunk(event.picture, first, count, _key(stage, event.picture, first, count, codec))
+        for event in events
+        for first, count in _runs(event)
+    ]
+
+
+def _runs(event: Event) -> Iterator[tuple[int, int]]:
+    for first in range(event.first, event.stop, CHUNK):
+        yield first, min(CHUNK, event.stop - first)
+
+
+def _key(stage: Stage, node: Node, first: int, count: int, codec: Codec) -> str:
+    described = stage.describe(node, first, count)
+    return digest("chunk", VERSION, described, repr(stage.format), str(stage.plan.rate), repr(codec))
+
+
+@dataclass(frozen=True)
+class ChunkWork:
+    """Makes chunks that are not in the store yet."""
+
+    stage: Stage
+    store: ChunkStore
+    codec: Codec
+    with_matte: bool
+    total: int
+    progress: Progress
+    report: Report
+
+    def missing(self, chunk: Chunk) -> bool:
+        """Whether a chunk (or its matte, if asked for) is still to be made."""
+        if self.with_matte and not self.store.has(chunk.key, MATTE_SUFFIX):
+            return True
+        return not self.store.has(chunk.key, SUFFIX)
+
+    def make(self, chunk: Chunk) -> None:
+        """Render and store one chunk, and its matte."""
+        frames = self._counted(self.stage.frames(chunk.node, chunk.first, chunk.count))
+        rate = self.stage.plan.rate
+        if not self.with_matte:
+            pictures = (f.picture for f in frames)
+            self.store.put(chunk.key, SUFFIX, lambda p: encode_chunk(p, pictures, self.stage.format, rate, self.codec))
+            return
+        mattes: Queue[Picture | None] = Queue(8)
+        writer = _MatteWriter(self.store, chunk.key, rate, self.stage.format, mattes)
+        writer.start()
+        try:
+            both = _fork(frames, mattes)
+            self.store.put(chunk.key, SUFFIX, lambda p: encode_chunk(p, both, self.stage.format, rate, self.codec))
+        finally:
+            mattes.put(None)
+            writer.join()
+        if writer.error:
+            raise writer.error
+
+    def _counted(self, frames: Iterator[Finished]) -> Iterator[Finished]:
+        for frame in frames:
+            yield frame
+            self.progress("frames", self.report.add_rendered(1), self.total)
+
+
+def _fork(frames: Iterator[Finished], mattes: Queue[Picture | None]) -> Iterator[Picture]:
+    """Pass pictures on, and mattes to another writer."""
+    for frame in frames:
+        mattes.put(Picture.grey(frame.matte))
+        yield frame.picture
+
+
+class _MatteWriter(Thread):
+    """Encodes the mattes of a chunk beside its pictures."""
+
+    def __init__(
+        self, store: ChunkStore, key: str, rate: Fraction, format: VideoFormat, mattes: Queue[Picture | None]
+    ) -> None:
+        super().__init__(daemon=True)
+        self.error: Exception | None = None
+        self._store, self._key, self._rate, self._mattes = store, key, rate, mattes
+        self._format = matte_format(format)
+
+    def run(self) -> None:
+        """Until a None comes; after an error the rest is taken and dropped, so that nobody waits."""
+        pictures = iter(self._mattes.get, None)
+        try:
+            self._store.put(
+                self._key,
+                MATTE_SUFFIX,
+                lambda p: encode_chunk(p, _sure(pictures), self._format, self._rate, Codec.FFV1),
+            )
+        except Exception as error:  # handed to the thread that waits for us
+            self.error = error
+            for _ in pictures:
+                pass
+
+
+def _sure(pictures: Iterator[Picture | None]) -> Iterator[Picture]:
+    return (p for p in pictures if p is not None)
+
+
+def matte_format(format: VideoFormat) -> VideoFormat:
+    """The format of a matte over pictures of this format: grey, full range."""
+    return Picture.grey(np.zeros((format.height, format.width), np.uint8)).format
+
+
+def chunk_paths(store: ChunkStore, chunks: Sequence[Chunk], suffix: str) -> list[Path]:
+    """Where the chunks of a program lie, in order."""
+    return [store.path(chunk.key, suffix) for chunk in chunks]
+
+

@@ -1,0 +1,173 @@
+"""Renders each marked stretch of a cut as its own file, with handles, for a project that is to be relinked.
+
+A file's own time is the clip's source time where the clip plays at its own speed, so a relinked piece keeps the
+numbers it had; a retime is baked into the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+from lp_editor.errors import OutputError
+from lp_editor.media.sink import join_chunks
+from lp_editor.plan import extents, segment_rows
+from lp_editor.registry import Registry
+from lp_editor.render.chunks import SUFFIX, ChunkWork, chunk_paths, chunked
+from lp_editor.render.footage import Footage
+from lp_editor.render.program import Settings, check_output, opened, sound_track
+from lp_editor.render.report import Progress, Report, silent
+from lp_editor.render.stage import Stage
+from lp_editor.render.stores import ChunkStore
+from lp_editor.timeline.cut import Event, Heard, Morph, Shown, Strip, cut, strips
+from lp_editor.timeline.model import Project, Span
+from lp_editor.timeline.relink import Rendered
+
+HANDLES = 24
+"""Frames on each side of a rendered stretch, so that an editor can trim it (nle notes)."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Program frames of one strip to become a file: those that replace the clip's, and those with handles."""
+
+    strip: Strip
+    first: int
+    stop: int
+    lead: int
+    tail: int
+    path: Path
+
+
+def render_clips(
+    project: Project,
+    registry: Registry,
+    folder: Path,
+    settings: Settings,
+    progress: Progress = silent,
+) -> tuple[list[Rendered], Report]:
+    """Render every marked stretch into ``folder``; returns what to relink.
+
+    Raises `OutputError` when a file of a stretch exists already and ``settings.force`` is not set.
+    """
+    events = cut(project)
+    marked = {k: s for k, s in strips(events).items() if s.clip.segments or _joints(events, k)}
+    shown = [e for e in events if marked.keys() & strips([e]).keys()]
+    with opened(project, registry, shown, settings, progress, HANDLES) as stage:
+        stretches = list(_stretches(stage, marked, shown, folder, settings))
+        folder.mkdir(parents=True, exist_ok=True)
+        for stretch in stretches:
+            check_output(stretch.path, settings.force)
+        work = ChunkWork(
+            stage, ChunkStore(settings.cache / "chunks"), settings.codec, False, 0, progress, stage.report
+        )
+        return [_render(stretch, work, shown, settings) for stretch in stretches], stage.report
+
+
+def _joints(events: Sequence[Event], key: str) -> list[Event]:
+    """The joints that a strip takes part in."""
+    return [e for e in events if isinstance(e.picture, Morph) and key in strips([e])]
+
+
+def _stretches(
+    stage: Stage, marked: dict[str, Strip], events: Sequence[Event], folder: Path, settings: Settings
+) -> Iterator[Stretch]:
+    """The marked stretches of every strip: segments and joints that touch become one."""
+    rate, reach = stage.plan.rate, extents(events)
+    for key, strip in marked.items():
+        visible = range(ceil(strip.record.start * rate), ceil(strip.record.stop * rate))
+        first, count = reach[key]
+        spans = [(e.first, e.stop) for e in _joints(events, key)]
+        for segment in strip.clip.segments:
+            rows = segment_rows(strip, segment, first, count, rate)
+            if len(rows):
+                spans.append((first + int(rows[0]), first + int(rows[-1]) + 1))
+        spans = [(max(a, visible.start), min(b, visible.stop)) for a, b in spans]
+        for number, (a, b) in enumerate(merged([s for s in spans if s[1] > s[0]]), 1):
+            lead, tail = _handles(stage.footage[key], a, b, rate)
+            name = f"{_safe(strip.clip.name)}_{_safe(key)}_{number}{settings.codec.suffix}"
+            yield Stretch(strip, a, b, lead, tail, folder / name)
+
+
+def merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Runs of frames in order, those that touch or overlap made one."""
+    found: list[tuple[int, int]] = []
+    for a, b in sorted(spans):
+        if found and a <= found[-1][1]:
+            found[-1] = (found[-1][0], max(b, found[-1][1]))
+        else:
+            found.append((a, b))
+    return found
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", Path(name).stem if "." in name else name).strip("-") or "clip"
+
+
+def _handles(footage: Footage, first: int, stop: int, rate: Fraction) -> tuple[int, int]:
+    """How many frames the media has for handles on each side, at most `HANDLES`."""
+    lead = tail = 0
+    while lead < HANDLES and not footage.held(first - lead - 1, 1, rate):
+        lead += 1
+    while tail < HANDLES and not footage.held(stop + tail, 1, rate):
+        tail += 1
+    return lead, tail
+
+
+def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings) -> Rendered:
+    """Make one file."""
+    stage, strip = work.stage, stretch.strip
+    first, stop = stretch.first - stretch.lead, stretch.stop + stretch.tail
+    footage = stage.footage[strip.key]
+    assert footage.info.video is not None
+    own = replace(stage, format=footage.info.video.format)
+    own_work = replace(work, stage=own)
+    chunks = chunked(own, _events(strip, first, stop, events), settings.codec)
+    todo = [c for c in chunks if own_work.missing(c)]
+    own_work = replace(own_work, total=sum(c.count for c in todo) + stage.report.rendered)
+    settings.executor.run(own_work.make, todo)
+    stage.report.frames += stop - first
+    rate = stage.plan.rate
+    span = Span(Fraction(first) / rate, Fraction(stop - first) / rate)
+    sounding = Strip(strip.clip, strip.composition_time(span.start), strip.pace)
+    heard = [Heard(sounding, Span(Fraction(0), span.duration))]
+    with sound_track(heard, settings.codec, span.duration, Report()) as track:
+        paths = chunk_paths(own_work.store, chunks, SUFFIX)
+        join_chunks(stretch.path, paths, [c.count for c in chunks], rate, settings.codec, track)
+    return _rendered(stretch, span, rate)
+
+
+def _rendered(stretch: Stretch, span: Span, rate: Fraction) -> Rendered:
+    """What the project has to know of a file."""
+    strip = stretch.strip
+    composition = Span.between(
+        strip.composition_time(Fraction(stretch.first) / rate), strip.composition_time(Fraction(stretch.stop) / rate)
+    )
+    record = composition.intersect(strip.clip.record)
+    if record is None:
+        raise OutputError(f'the marked stretch of "{strip.clip.name}" lies outside the clip')
+    start = strip.source_time(span.start)
+    into = strip.program_time(record.start) - span.start
+    available = Span(start, span.duration)
+    return Rendered(strip.key, record, stretch.path, available, Span(start + into, record.duration))
+
+
+def _events(strip: Strip, first: int, stop: int, events: Sequence[Event]) -> list[Event]:
+    """A strip shown by itself, but for the joints it takes part in."""
+    found: list[Event] = []
+    at = first
+    for joint in _joints(events, strip.key):
+        a, b = max(joint.first, at), min(joint.stop, stop)
+        if b <= a:
+            continue
+        if a > at:
+            found.append(Event(at, a - at, Shown(strip)))
+        found.append(Event(a, b - a, joint.picture))
+        at = b
+    if stop > at:
+        found.append(Event(at, stop - at, Shown(strip)))
+    return found

@@ -1,0 +1,174 @@
+"""Puts the patches of any engine into a frame's own planes.
+
+The native Y, U, V (and alpha) samples are moved by the patch's flow; tone and paint come in as differences in the
+footage's own coding. So grain, bit depth and untouched pixels are kept by construction: where the mask is 0, or
+nothing moves and nothing is added, a sample is the filmed one, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor.engine import FloatImage, Patch
+from lp_editor.face import Box
+from lp_editor.media.picture import Picture, VideoFormat, rgb_to_yuv
+
+Plane: TypeAlias = NDArray[Any]
+
+STILL = 0.02
+"""Flow below this many pixels copies the source (mesh_engine notes, 6)."""
+
+CHROMA_GUARD = 4
+"""Chroma changes only this many pixels inside the mask, so that no decoder's chroma filter carries it out."""
+
+
+def apply_patches(picture: Picture, patches: Sequence[Patch]) -> Picture:
+    """The picture with the patches in it; planes that no patch touches are shared with the input."""
+    if not patches:
+        return picture
+    planes = [plane.copy() for plane in picture.planes]
+    for patch in patches:
+        sized = at_frame_size(patch, picture.format)
+        if sized is not None:
+            _apply(picture, planes, sized)
+    return replace(picture, planes=tuple(planes))
+
+
+def matte(patches: Sequence[Patch], format: VideoFormat) -> NDArray[np.uint8]:
+    """How much of each pixel the patches may change, (height, width): 0 means to the bit as filmed."""
+    out = np.zeros((format.height, format.width), np.uint8)
+    for patch in patches:
+        sized = at_frame_size(patch, format)
+        if sized is not None:
+            box = sized.box
+            window = out[box.y0 : box.y1, box.x0 : box.x1]
+            # rounded up, so that whatever changes at all shows in the matte
+            np.maximum(window, np.ceil(sized.mask * 255).astype(np.uint8), out=window)
+    return out
+
+
+def at_frame_size(patch: Patch, format: VideoFormat) -> Patch | None:
+    """The patch at the frame's own pixels, its box on even chroma samples inside the frame; None if empty."""
+    box = patch.box
+    wanted = box.clipped(format.width, format.height)
+    if wanted.area == 0:
+        return None
+    sub_x, sub_y = format.subsampling
+    aligned = Box(
+        wanted.x0 // sub_x * sub_x, wanted.y0 // sub_y * sub_y,
+        min(-(-wanted.x1 // sub_x) * sub_x, format.width), min(-(-wanted.y1 // sub_y) * sub_y, format.height),
+    )  # fmt: skip
+    arrays = (patch.mask, patch.flow, patch.tone, patch.paint, patch.alpha)
+    mask, flow, tone, paint, alpha = (_resample(a, box, wanted, aligned) for a in arrays)
+    assert mask is not None
+    return Patch(aligned, np.clip(mask, 0, 1), flow, tone, paint, alpha)
+
+
+def _resample(array: FloatImage | None, box: Box, wanted: Box, aligned: Box) -> FloatImage | None:
+    """One array of a patch on its box's pixels, cut to the frame, zero outside the patch."""
+    if array is None:
+        return None
+    if array.shape[:2] != (box.height, box.width):
+        array = cv2.resize(array, (box.width, box.height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    array = array[wanted.y0 - box.y0 : wanted.y1 - box.y0, wanted.x0 - box.x0 : wanted.x1 - box.x0]
+    if wanted == aligned:
+        return np.ascontiguousarray(array, np.float32)
+    pad = [(wanted.y0 - aligned.y0, aligned.y1 - wanted.y1), (wanted.x0 - aligned.x0, aligned.x1 - wanted.x1)]
+    return np.pad(array, pad + [(0, 0)] * (array.ndim - 2)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A patch brought to one plane's grid: ``add`` and ``cover`` in that plane's own levels."""
+
+    mask: FloatImage
+    flow: FloatImage | None
+    add: FloatImage | None
+    cover: FloatImage | None
+    alpha: FloatImage | None
+
+
+def _apply(picture: Picture, planes: list[Plane], patch: Patch) -> None:
+    """Change every plane of one frame under one patch, reading from the frame as filmed."""
+    format, box = picture.format, patch.box
+    tone = rgb_to_yuv(patch.tone, format, offset=False) if patch.tone is not None else None
+    paint = rgb_to_yuv(patch.paint, format, offset=True) if patch.paint is not None else None
+    sub_x, sub_y = format.subsampling
+    for i, plane in enumerate(planes):
+        chroma = i in (1, 2)
+        step = (sub_x, sub_y) if chroma else (1, 1)
+        coloured = i < 3
+        change = _Change(
+            _guarded(patch.mask, step) if chroma else patch.mask,
+            _coarser_flow(patch.flow, step),
+            _coarser(tone[..., i], step) if tone is not None and coloured else None,
+            _coarser(paint[..., i], step) if paint is not None and coloured else None,
+            _coarser(patch.alpha, step) if patch.alpha is not None and coloured else None,
+        )
+        at = Box(box.x0 // step[0], box.y0 // step[1], -(-box.x1 // step[0]), -(-box.y1 // step[1]))
+        _change_plane(picture.planes[i], plane, at, change, format.peak)
+
+
+def _guarded(mask: FloatImage, step: tuple[int, int]) -> FloatImage:
+    """The mask on the chroma grid, zero near the luma mask's edge."""
+    if step == (1, 1):
+        return mask
+    size = 2 * CHROMA_GUARD + 1
+    inside = cv2.erode((mask > 0).astype(np.uint8), np.ones((size, size), np.uint8), borderValue=0)
+    return _coarser(mask, step) * (_coarser(inside.astype(np.float32), step) >= 1)
+
+
+def _coarser(array: FloatImage, step: tuple[int, int]) -> FloatImage:
+    if step == (1, 1):
+        return array
+    height, width = array.shape[:2]
+    size = (-(-width // step[0]), -(-height // step[1]))
+    return cv2.resize(array, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _coarser_flow(flow: FloatImage | None, step: tuple[int, int]) -> FloatImage | None:
+    if flow is None or step == (1, 1):
+        return flow
+    return _coarser(flow, step) / np.array(step, np.float32)
+
+
+def _change_plane(filmed: Plane, out: Plane, box: Box, change: _Change, peak: int) -> None:
+    """Write one plane's box: moved, toned and painted where the mask says, as filmed elsewhere."""
+    window = filmed[box.y0 : box.y1, box.x0 : box.x1]
+    touched = np.zeros(window.shape, bool)
+    new = window
+    if change.flow is not None:
+        touched |= np.abs(change.flow).max(2) >= STILL
+        new = np.where(touched, moved(filmed, box, change.flow), window)
+    value = new.astype(np.float32)
+    if change.add is not None:
+        value += change.add
+        touched |= np.abs(change.add) >= 1e-3
+    if change.cover is not None and change.alpha is not None:
+        value += change.alpha * (change.cover - value)
+        touched |= change.alpha > 0
+    touched &= change.mask > 0
+    value = window + change.mask * (value - window)
+    target = out[box.y0 : box.y1, box.x0 : box.x1]
+    rounded = np.clip(np.rint(value), 0, peak).astype(filmed.dtype)
+    np.copyto(target, rounded, where=touched)
+
+
+def moved(plane: Plane, box: Box, flow: FloatImage) -> Plane:
+    """The plane's pixels that a box shows when each shows what lies at its place + flow; bicubic, (h, w)."""
+    # only the part that the flow reaches is handed to remap: its coordinates are 16-bit and it scans what it gets
+    height, width = plane.shape[:2]
+    reach = int(np.ceil(np.abs(flow).max(initial=0.0))) + 3
+    near = Box(box.x0 - reach, box.y0 - reach, box.x1 + reach, box.y1 + reach).clipped(width, height)
+    columns = np.arange(box.x0 - near.x0, box.x1 - near.x0, dtype=np.float32)
+    rows = np.arange(box.y0 - near.y0, box.y1 - near.y0, dtype=np.float32)
+    map_x, map_y = flow[..., 0] + columns[None, :], flow[..., 1] + rows[:, None]
+    part = np.ascontiguousarray(plane[near.y0 : near.y1, near.x0 : near.x1])
+    result: Plane = cv2.remap(part, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return result

@@ -1,0 +1,149 @@
+"""Binds the strips of a program to their media: which file, which of its frames at which program frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor.errors import MediaError
+from lp_editor.face import Box, Face, FacePicture
+from lp_editor.media.picture import Picture
+from lp_editor.media.probe import MediaInfo, probe
+from lp_editor.media.source import VideoSource
+from lp_editor.timeline.cut import Strip
+from lp_editor.timeline.model import Clip, Media
+
+CONTEXT = 0.6
+"""How much of a face's box, on each side, an engine gets to see around it."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    """One strip's media. ``zero`` is the source time of the media's first frame."""
+
+    strip: Strip
+    info: MediaInfo
+    zero: Fraction
+
+    def indices(self, first: int, count: int, rate: Fraction, source: VideoSource) -> NDArray[np.intp]:
+        """The media frame that each program frame shows, (count,); held at the media's ends."""
+        return np.array(
+            [source.frame_at(self.strip.source_time(Fraction(f) / rate) - self.zero) for f in range(first, first + count)],
+            np.intp,
+        )  # fmt: skip
+
+    def held(self, first: int, count: int, rate: Fraction) -> int:
+        """How many of some program frames lie outside the media and hold its first or last frame."""
+        assert self.info.video is not None
+        stop = self.info.video.duration
+        times = (
+            self.strip.source_time(Fraction(f) / rate) - self.zero for f in range(first, first + count)
+        )
+        return sum(not 0 <= t < stop for t in times)
+
+
+def media_zero(media: Media, source_start: Fraction, info: MediaInfo) -> Fraction:
+    """The source time of the media's first frame.
+
+    The project's own word (``available_range``) counts; else the file's timecode if the clip lies at or after it.
+    """
+    if media.available is not None:
+        return media.available.start
+    if info.timecode is not None and source_start >= info.timecode:
+        return info.timecode
+    return Fraction(0)
+
+
+def check_media(clips: Iterable[Clip]) -> None:
+    """Raise one `MediaError` that names every missing file, and every kind of media we cannot read."""
+    missing: dict[str, list[str]] = {}
+    for clip in clips:
+        if clip.media.kind == "sequence":
+            raise MediaError(f'clip "{clip.name}": image sequences cannot be read yet; render it to a movie first')
+        if clip.media.kind == "file" and (clip.media.path is None or not clip.media.path.is_file()):
+            missing.setdefault(str(clip.media.path or clip.media.url), []).append(clip.place)
+    if missing:
+        lines = [f"  {path} (clips {', '.join(places)})" for path, places in missing.items()]
+        noun = "file is" if len(lines) == 1 else "files are"
+        raise MediaError(
+            f"{len(lines)} media {noun} missing; put them back or relink the project:\n" + "\n".join(lines)
+        )
+
+
+def bind(strips: Mapping[str, Strip]) -> dict[str, Footage]:
+    """The footage of every strip that shows a picture. Raises `MediaError`, naming all that is missing."""
+    check_media(strip.clip for strip in strips.values())
+    infos: dict[Path, MediaInfo] = {}
+    found = {}
+    for key, strip in strips.items():
+        path = strip.clip.media.path
+        assert path is not None
+        info = infos.setdefault(path, probe(path)) if path not in infos else infos[path]
+        if info.video is None:
+            raise MediaError(f'{path} has no picture (clip "{strip.clip.name}" at {strip.key})')
+        found[key] = Footage(strip, info, media_zero(strip.clip.media, strip.clip.source.start, info))
+    return found
+
+
+class Sources:
+    """Open video files, lent to one user at a time, so that a worker that goes on where it was need not seek."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Path, list[VideoSource]] = {}
+        self._lock = Lock()
+
+    @contextmanager
+    def lent(self, path: Path) -> Iterator[VideoSource]:
+        """An open source of this file, for the time of a ``with``."""
+        with self._lock:
+            waiting = self._idle.get(path)
+            source = waiting.pop() if waiting else None
+        source = source or VideoSource(path)
+        try:
+            yield source
+        finally:
+            with self._lock:
+                self._idle.setdefault(path, []).append(source)
+
+    def close(self) -> None:
+        """Close every file that nobody uses."""
+        with self._lock:
+            for waiting in self._idle.values():
+                for source in waiting:
+                    source.close()
+            self._idle.clear()
+
+    def __enter__(self) -> Sources:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def runs(indices: Sequence[int] | NDArray[np.intp]) -> list[list[int]]:
+    """Frame numbers as [first, count, step] runs: short to hash and to read."""
+    found: list[list[int]] = []
+    for index in (int(i) for i in indices):
+        if found:
+            first, count, step = found[-1]
+            if count == 1 or index == first + count * step:
+                found[-1] = [first, count + 1, index - first if count == 1 else step]
+                continue
+        found.append([index, 1, 0])
+    return found
+
+
+def face_picture(picture: Picture, face: Face) -> FacePicture:
+    """A face with the pixels around it, `CONTEXT` of its box on each side, cut to the frame."""
+    size = picture.format.width, picture.format.height
+    box = face.box
+    dx, dy = round(box.width * CONTEXT), round(box.height * CONTEXT)
+    around = Box(box.x0 - dx, box.y0 - dy, box.x1 + dx, box.y1 + dy).clipped(*size)
+    return FacePicture(face, picture.rgb(around), around, size)

@@ -1,0 +1,291 @@
+"""Makes the finished pictures of a program: reads footage, lets the engine edit the faces, composites, blends.
+
+A stage is made once for a render and used by all its workers; everything it holds is only read, but for the engine's
+looks (studied once, under a lock) and the patch store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor.controls import Controls
+from lp_editor.engine import Engine, Look, Motion, Patch
+from lp_editor.face import Face, FacePicture, FaceTrack
+from lp_editor.media.picture import Picture, VideoFormat, fit
+from lp_editor.plan import FacePlan, Plan
+from lp_editor.render.cast import Cast
+from lp_editor.render.compositor import apply_patches, matte
+from lp_editor.render.drive import driven
+from lp_editor.render.footage import Footage, Sources, face_picture, runs
+from lp_editor.render.morph import dissolve, morph
+from lp_editor.render.report import Report
+from lp_editor.render.stores import PatchStore, digest, quantised
+from lp_editor.timeline.cut import Black, Dissolve, Morph, Shown, Strip
+from lp_editor.timeline.cut import Picture as Node
+
+BATCH = 8
+"""Frames handed to the engine at once."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One program frame: its picture in the output format, and how much of each pixel was changed, 0..255."""
+
+    picture: Picture
+    matte: NDArray[np.uint8]
+
+
+@dataclass
+class Stage:
+    """All that the workers of a render share."""
+
+    plan: Plan
+    footage: Mapping[str, Footage]
+    cast: Cast
+    engine: Engine[Any, Any]
+    format: VideoFormat
+    sources: Sources
+    report: Report
+    patches: PatchStore
+    _looks: dict[tuple[str, str], Look] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    # --- pictures -------------------------------------------------------------------------------------------------
+
+    def frames(self, node: Node, first: int, count: int) -> Iterator[Finished]:
+        """The finished frames of one event, or of a part of it."""
+        if isinstance(node, Shown):
+            return self._shown(node.strip, first, count)
+        if isinstance(node, Dissolve):
+            return self._dissolved(node, first, count)
+        if isinstance(node, Morph):
+            return self._morphed(node, first, count)
+        return self._black(count)
+
+    def _black(self, count: int) -> Iterator[Finished]:
+        black = Picture.black(self.format)
+        nothing = np.zeros((self.format.height, self.format.width), np.uint8)
+        for _ in range(count):
+            yield Finished(black, nothing)
+
+    def _dissolved(self, node: Dissolve, first: int, count: int) -> Iterator[Finished]:
+        sides = self.frames(node.outgoing, first, count), self.frames(node.incoming, first, count)
+        for i, (a, b) in enumerate(zip(*sides, strict=True)):
+            weight = node.weight(Fraction(first + i) / self.plan.rate, self.plan.rate)
+            yield Finished(dissolve(a.picture, b.picture, weight), np.maximum(a.matte, b.matte))
+
+    def _shown(self, strip: Strip, first: int, count: int) -> Iterator[Finished]:
+        for picture, patches in self._edited(strip, first, count):
+            yield self._finish(apply_patches(picture, patches), patches)
+
+    def _finish(self, picture: Picture, patches: Sequence[Patch]) -> Finished:
+        """A picture of the footage in the output format, with its matte."""
+        changed = matte(patches, picture.format)
+        if picture.format == self.format:
+            return Finished(picture, changed)
+        return Finished(fit(picture, self.format), fit_matte(changed, picture.format, self.format))
+
+    def indices(self, footage: Footage, first: int, count: int) -> NDArray[np.intp]:
+        """The media frame that each program frame of a strip shows."""
+        with self.sources.lent(footage.info.path) as source:
+            return footage.indices(first, count, self.plan.rate, source)
+
+    # --- faces ----------------------------------------------------------------------------------------------------
+
+    def _edited(self, strip: Strip, first: int, count: int) -> Iterator[tuple[Picture, list[Patch]]]:
+        """A strip's filmed pictures, each with the patches of all its faces."""
+        footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
+        with self.sources.lent(footage.info.path) as source:
+            indices = footage.indices(first, count, self.plan.rate, source)
+            pictures = source.frames([int(i) for i in indices])
+            for start in range(0, count, BATCH):
+                batch = [next(pictures) for _ in range(min(BATCH, count - start))]
+                at = indices[start : start + len(batch)]
+                row = first + start - shot.first
+                patches: list[list[Patch]] = [[] for _ in batch]
+                for face in shot.faces:
+                    rows = slice(row, row + len(batch))
+                    for i, patch in enumerate(self._patches(footage, face, rows, batch, at)):
+                        if patch is not None:
+                            patches[i].append(patch)
+                yield from zip(batch, patches, strict=True)
+
+    def _patches(
+        self, footage: Footage, plan: FacePlan, rows: slice, batch: Sequence[Picture], at: NDArray[np.intp]
+    ) -> list[Patch | None]:
+        """One face's patch on each frame of a batch; None where nothing is asked or no face is seen."""
+        track = self.cast.tracks[footage.strip.key, plan.face]
+        active = plan.active[rows]
+        faces = [track.at(int(i)) if busy else None for i, busy in zip(at, active, strict=True)]
+        where = [i for i, face in enumerate(faces) if face is not None]
+        out: list[Patch | None] = [None] * len(batch)
+        if not where:
+            return out
+        look = self.look(footage, plan.face, track)
+        picked = [face_picture(batch[i], _sure(faces[i])) for i in where]
+        ask = plan.controls[rows][where]
+        made = self._stored(footage, plan, look, picked, ask, [int(at[i]) for i in where], rows, where)
+        for i, patch in zip(where, made, strict=True):
+            out[i] = patch
+        return out
+
+    def _stored(
+        self, footage: Footage, plan: FacePlan, look: Look, faces: list[FacePicture], ask: Controls,
+        at: list[int], rows: slice, where: list[int],
+    ) -> list[Patch | None]:  # fmt: skip
+        """Patches from the store, the missing ones synthesized in one batch and stored."""
+        if not self.engine.keeps_patches or plan.drives:
+            return self._synthesized(plan, look, faces, ask, rows, where)
+        keys = [self._patch_key(footage, look, f, ask[[i]], at[i]) for i, f in enumerate(faces)]
+        found = [self.patches.get(key) for key in keys]
+        todo = [i for i, patch in enumerate(found) if isinstance(patch, KeyError)]
+        if todo:
+            made = self._synthesized(plan, look, [faces[i] for i in todo], ask[todo], rows, [where[i] for i in todo])
+            for i, patch in zip(todo, made, strict=True):
+                found[i] = quantised(patch)
+                self.patches.put(keys[i], patch)
+        return [p for p in found if not isinstance(p, KeyError)]
+
+    def _synthesized(
+        self, plan: FacePlan, look: Look, faces: list[FacePicture], ask: Controls, rows: slice, where: list[int]
+    ) -> list[Patch | None]:  # fmt: skip
+        filmed = self.engine.analyze(look, faces)
+        motions = driven(self, plan, filmed, [rows.start + i for i in where]) if plan.drives else filmed
+        return self.engine.synthesize(look, faces, filmed, self.engine.retarget(motions, ask))
+
+    def _patch_key(self, footage: Footage, look: Look, face: FacePicture, ask: Controls, index: int) -> str:
+        return digest(
+            "patch", footage.info.identity, index, look.fingerprint, self.engine.fingerprint,
+            face.face.points, *_arrays(ask),
+        )  # fmt: skip
+
+    def look(self, footage: Footage, face: str, track: FaceTrack) -> Look:
+        """What the engine studied about a face of a strip, once."""
+        with self._lock:
+            key = (footage.strip.key, face)
+            if key not in self._looks:
+                self._looks[key] = self.engine.study(track, lambda at: self.read_faces(footage, track, at))
+            return self._looks[key]
+
+    def read_faces(self, footage: Footage, track: FaceTrack, at: Sequence[int]) -> list[FacePicture]:
+        """The pictures of a track at some media frames, in the order asked; frames without the face are left out."""
+        wanted = sorted({i for i in at if track.at(i) is not None})
+        with self.sources.lent(footage.info.path) as source:
+            pictures = zip(wanted, source.frames(wanted), strict=True)
+            read = {i: face_picture(picture, _sure(track.at(i))) for i, picture in pictures}
+        return [read[i] for i in at if i in read]
+
+    # --- joints ---------------------------------------------------------------------------------------------------
+
+    def _morphed(self, node: Morph, first: int, count: int) -> Iterator[Finished]:
+        """The frames of a joint: each side brought to the shared pose, then flow and dissolve."""
+        blend = self.plan.blends[node.joint.id]
+        a, b = node.outgoing.strip, node.incoming.strip
+        whole = np.full((self.format.height, self.format.width), 255, np.uint8)
+        sides = self._edited(a, first, count), self._edited(b, first, count)
+        for i, ((pa, patches_a), (pb, patches_b)) in enumerate(zip(*sides, strict=True)):
+            weight = float(blend.weights[first + i - blend.first])
+            face_a, face_b = self._held(node, a, pa, first + i), self._held(node, b, pb, first + i)
+            if face_a and face_b:
+                patches_a = [*patches_a, *self._brought(face_a, face_b[1], weight)]
+                patches_b = [*patches_b, *self._brought(face_b, face_a[1], 1 - weight)]
+            out, into = apply_patches(pa, patches_a), apply_patches(pb, patches_b)
+            picture = morph(fit(out, self.format), fit(into, self.format), weight)
+            yield Finished(picture, whole)
+
+    def _held(
+        self, node: Morph, strip: Strip, picture: Picture, frame: int
+    ) -> tuple[FacePicture, Motion, Look] | None:
+        """The face of one side of a joint on a program frame, as filmed."""
+        footage, track = self.footage[strip.key], self.cast.joints.get((strip.key, node.joint.id))
+        index = int(self.indices(footage, frame, 1)[0])
+        face = track.at(index) if track else None
+        if track is None or face is None:
+            self.report.note(f'joint {node.joint.id} at the end of "{node.outgoing.strip.clip.name}": '
+                             "a side shows no face on some frames; there it is a morph without it")  # fmt: skip
+            return None
+        look = self.look(footage, str(track.id), track)
+        seen = face_picture(picture, face)
+        return seen, self.engine.analyze(look, [seen])[0], look
+
+    def _brought(
+        self, side: tuple[FacePicture, Motion, Look], other: Motion, weight: float
+    ) -> list[Patch]:
+        """The patch that takes one side's face ``weight`` of the way to the other's."""
+        face, motion, look = side
+        made = self.engine.synthesize(look, [face], [motion], [motion.toward(other, weight)])[0]
+        return [made] if made is not None else []
+
+    # --- names ----------------------------------------------------------------------------------------------------
+
+    def describe(self, node: Node, first: int, count: int) -> list[object]:
+        """All that decides the pictures of some frames of an event, to be hashed."""
+        if isinstance(node, Shown):
+            return self._describe_strip(node.strip, first, count)
+        if isinstance(node, Dissolve):
+            weights = [node.weight(Fraction(first + i) / self.plan.rate, self.plan.rate) for i in range(count)]
+            sides = [self.describe(side, first, count) for side in (node.outgoing, node.incoming)]
+            return ["dissolve", weights, *sides]
+        if isinstance(node, Morph):
+            blend = self.plan.blends[node.joint.id]
+            weights = [float(w) for w in blend.weights[first - blend.first :][:count]]
+            sides = [self._describe_strip(s.strip, first, count) for s in (node.outgoing, node.incoming)]
+            tracks = [
+                self._points_digest(self.footage[s.strip.key], self.cast.joints.get((s.strip.key, node.joint.id)), first, count)
+                for s in (node.outgoing, node.incoming)
+            ]  # fmt: skip
+            return ["morph", weights, self.engine.fingerprint, *sides, *tracks]
+        assert isinstance(node, Black)
+        return ["black", count]
+
+    def _describe_strip(self, strip: Strip, first: int, count: int) -> list[object]:
+        footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
+        indices = self.indices(footage, first, count)
+        rows = slice(first - shot.first, first - shot.first + count)
+        faces = [self._describe_face(footage, f, rows, first, count) for f in shot.faces if f.active[rows].any()]
+        return ["strip", footage.info.identity, runs(indices), faces]
+
+    def _describe_face(self, footage: Footage, plan: FacePlan, rows: slice, first: int, count: int) -> list[object]:
+        track = self.cast.tracks[footage.strip.key, plan.face]
+        drives = [
+            [d.driver.path, d.relative, d.regions, digest(d.frames[rows], d.strength[rows], *_track_points(d.driver.track))]
+            for d in plan.drives
+        ]  # fmt: skip
+        return [
+            self.engine.fingerprint, self.look(footage, plan.face, track).fingerprint,
+            digest(*_arrays(plan.controls[rows])), self._points_digest(footage, track, first, count), drives,
+        ]  # fmt: skip
+
+    def _points_digest(self, footage: Footage, track: FaceTrack | None, first: int, count: int) -> str:
+        """A name for the landmarks that some program frames of a strip show."""
+        if track is None:
+            return ""
+        indices = self.indices(footage, first, count)
+        faces = [track.at(int(i)) for i in indices]
+        return digest(*(f.points if f else None for f in faces))
+
+
+def _track_points(track: FaceTrack) -> list[object]:
+    return [f.points if f else None for f in track.faces]
+
+
+def _arrays(controls: Controls) -> tuple[NDArray[np.float64], ...]:
+    return controls.offsets, controls.targets, controls.weights, controls.neutral
+
+
+def _sure(face: Face | None) -> Face:
+    assert face is not None
+    return face
+
+
+def fit_matte(changed: NDArray[np.uint8], have: VideoFormat, want: VideoFormat) -> NDArray[np.uint8]:
+    """A matte fitted as its picture is; scaled edges count as changed."""
+    grey = Picture.grey(changed, have)
+    return np.asarray(fit(grey, Picture.grey(np.zeros((want.height, want.width), np.uint8), want).format).planes[0])

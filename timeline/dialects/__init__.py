@@ -1,0 +1,1 @@
+"""Project files in each application's own words, one module each."""

@@ -1,0 +1,430 @@
+"""OpenTimelineIO's JSON: read as it stands, and written for new projects.
+
+The parsed JSON stays the record; this module only looks at it. So newer and unknown schemas cost nothing, and nothing
+of a file is lost by being read (OpenTimelineIO itself changes floats and refuses newer markers: nle notes).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from lp_editor.errors import LpEditorError, ProjectError, TimeError
+from lp_editor.timeline.metadata import joint_from_json, segment_from_json
+from lp_editor.timeline.model import Clip, Gap, Item, Media, Nest, Project, Span, Track, Transition
+from lp_editor.timeline.timecode import exact_rate
+from lp_editor.timeline.urls import file_name, url_to_path
+
+Node: TypeAlias = dict[str, Any]
+Address: TypeAlias = tuple[str | int, ...]
+
+OURS = "lp_editor"
+"""The key of our metadata."""
+
+SNAP = Fraction(1, 1_000_000)
+"""Values this near to a thousandth of a frame are it: float noise goes, real fractions stay."""
+
+MOST_SECONDS = 10**8
+"""Longer times are taken for a broken or hostile file."""
+
+
+@dataclass
+class Reading:
+    """What a tree says: the project, and where in the tree each clip and track lies."""
+
+    folder: Path
+    clips: dict[str, Address] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
+
+
+def read(tree: Any, path: Path) -> tuple[Project, Mapping[str, Address]]:
+    """The project in a parsed ``.otio``, and the address of every clip's node by its place.
+
+    Raises `ProjectError` that names the place for what cannot be read.
+    """
+    if not isinstance(tree, dict) or "OTIO_SCHEMA" not in tree:
+        raise ProjectError(f"{path} is no OpenTimelineIO file: it has no OTIO_SCHEMA")
+    reading = Reading(path.absolute().parent)
+    try:
+        tracks = _tracks_of_top(tree, reading, path)
+        rate = _project_rate(tree, path)
+        start = _time(tree["global_start_time"]) if _is(tree.get("global_start_time"), "RationalTime") else Fraction(0)
+    except ProjectError:
+        raise
+    except (LpEditorError, KeyError, TypeError, ValueError, AttributeError, OverflowError, ZeroDivisionError) as error:
+        raise ProjectError(f"{path} is damaged: {type(error).__name__} {error}") from error
+    except RecursionError:
+        raise ProjectError(f"{path} is nested too deeply to be a cut") from None
+    return Project(str(tree.get("name") or path.stem), rate, start, tracks), reading.clips
+
+
+def _kind(node: Any) -> str:
+    """A node's schema without its version."""
+    return str(node.get("OTIO_SCHEMA", "")).split(".")[0] if isinstance(node, dict) else ""
+
+
+def _is(node: Any, *kinds: str) -> bool:
+    return _kind(node) in kinds
+
+
+def _tracks_of_top(tree: Node, reading: Reading, path: Path) -> tuple[Track, ...]:
+    kind = _kind(tree)
+    if kind == "Timeline":
+        return _tracks(_dict(tree.get("tracks"), "the timeline's tracks"), ("tracks",), "", reading)
+    if kind == "Stack":
+        return _tracks(tree, (), "", reading)
+    if kind == "Track":
+        return (_track(tree, (), "V1" if _lane(tree) == "video" else "A1", reading),)
+    if kind == "Clip":
+        clip = _clip(tree, (), Fraction(0), "V1/1", reading)
+        return (Track("V1", "video", (clip,)),)
+    if kind == "SerializableCollection":
+        children = _list(tree.get("children"), "the collection")
+        for i, child in enumerate(children):
+            if _is(child, "Timeline"):
+                stack = _dict(child.get("tracks"), "the timeline's tracks")
+                return _tracks(stack, ("children", i, "tracks"), "", reading)
+    raise ProjectError(f"{path} holds a {kind or 'nothing'}; a Timeline, Stack, Track or Clip can be edited")
+
+
+def _dict(value: Any, what: str) -> Node:
+    if not isinstance(value, dict):
+        raise ProjectError(f"{what} should be an object, not {type(value).__name__}")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ProjectError(f"the children of {what} should be a list, not {type(value).__name__}")
+    return value
+
+
+def _lane(node: Node) -> str:
+    return "audio" if str(node.get("kind", "Video")).lower() == "audio" else "video"
+
+
+def _tracks(stack: Node, address: Address, prefix: str, reading: Reading) -> tuple[Track, ...]:
+    """The tracks of a stack; what lies in it that is no track is a track of one item."""
+    made: list[Track] = []
+    counts = {"video": 0, "audio": 0}
+    for i, child in enumerate(_list(stack.get("children", []), "a stack")):
+        if not isinstance(child, dict):
+            continue
+        kind = _lane(child)
+        if _is(child, "Track") and str(child.get("kind", "Video")).lower() not in ("video", "audio"):
+            continue
+        counts[kind] += 1
+        place = f"{prefix}{kind[0].upper()}{counts[kind]}"
+        where = (*address, "children", i)
+        if _is(child, "Track"):
+            made.append(_track(child, where, place, reading))
+        else:
+            items = tuple(_items([child], where[:-1], place, reading, i))
+            made.append(Track(place, "video", items))
+    return tuple(made)
+
+
+def _track(node: Node, address: Address, place: str, reading: Reading) -> Track:
+    children = _list(node.get("children", []), f"track {place}")
+    items = tuple(_items(children, (*address, "children"), place, reading))
+    window = node.get("source_range")
+    if _is(window, "TimeRange"):
+        items = tuple(_trimmed(items, _span(window)))
+    kind = "audio" if _lane(node) == "audio" else "video"
+    return Track(str(node.get("name") or place.split(">")[-1]), kind, items, node.get("enabled", True) is not False)  # type: ignore[arg-type]
+
+
+def _items(
+    children: Sequence[Any], address: Address, place: str, reading: Reading, offset: int = 0
+) -> Iterator[Item]:
+    """The items of a track with their record times; joints count only where both their clips still meet."""
+    made: list[Item] = []
+    nodes: list[Node] = []
+    time, number = Fraction(0), 0
+    for i, child in enumerate(children, offset):
+        kind, where = _kind(child), (*address, i)
+        if kind == "Transition":
+            into, out = _time(child["in_offset"]), _time(child["out_offset"])
+            name = str(child.get("name", ""))
+            item: Item = Transition(Span(time - into, into + out), name, str(child.get("transition_type", "")))
+        elif kind == "Gap":
+            item = Gap(Span(time, _duration(child)))
+        elif kind == "Clip":
+            number += 1
+            item = _clip(child, where, time, f"{place}/{number}", reading)
+        elif kind in ("Stack", "Track"):
+            number += 1
+            item = _nest(child, where, time, f"{place}/{number}", reading)
+        elif isinstance(child, dict) and "source_range" in child:
+            item = Gap(Span(time, _duration(child)))  # an unknown schema keeps its place
+        else:
+            continue
+        made.append(item)
+        nodes.append(child)
+        if not isinstance(item, Transition):
+            time = item.record.stop
+    yield from _with_joints(made, nodes)
+
+
+def _with_joints(items: list[Item], nodes: list[Node]) -> Iterator[Item]:
+    for i, (item, node) in enumerate(zip(items, nodes, strict=True)):
+        if isinstance(item, Clip):
+            joint = _joint(node, "out", item.name)
+            after = _joint(nodes[i + 1], "in", item.name) if i + 1 < len(items) and isinstance(items[i + 1], Clip) else None
+            if joint and after == joint.id:
+                yield replace(item, joint=joint)
+                continue
+        yield item
+
+
+def _joint(node: Node, side: str, name: str) -> Any:
+    stored = ours(node).get("joint" if side == "out" else "joint_in")
+    if stored is None:
+        return None
+    return joint_from_json(stored, f'clip "{name}"') if side == "out" else stored
+
+
+def ours(node: Node) -> Node:
+    """Our metadata of a node; empty where there is none."""
+    metadata = node.get("metadata")
+    found = metadata.get(OURS) if isinstance(metadata, dict) else None
+    if found is not None and not isinstance(found, dict):
+        raise ProjectError(f'clip "{node.get("name")}": metadata.{OURS} should be an object')
+    return found or {}
+
+
+def _clip(node: Node, address: Address, time: Fraction, place: str, reading: Reading) -> Clip:
+    reference = _dict(active_reference(node), f"the media of clip {place}")
+    media = _media(reference, reading.folder)
+    window = node.get("source_range")
+    if not _is(window, "TimeRange"):
+        window = reference.get("available_range")
+    if not _is(window, "TimeRange"):
+        raise ProjectError(f'clip "{node.get("name")}" ({place}) has neither a source range nor an available range')
+    span, rate, speed = _span(window), exact_rate(_number(window["start_time"]["rate"])), _speed(node)
+    duration = span.duration * abs(speed) if speed else 1 / rate
+    name = str(node.get("name") or file_name(media.url) or place)
+    record = Span(time, span.duration)
+    clip = Clip("", name, media, Span(span.start, duration), record, rate, speed, node.get("enabled", True) is not False, place=place)
+    reading.clips[place] = address
+    mine = ours(node)
+    segments = mine.get("segments", [])
+    if not isinstance(segments, list):
+        raise ProjectError(f'clip "{name}": metadata.{OURS}.segments should be a list')
+    read_segments = tuple(segment_from_json(s, f'clip "{name}"') for s in segments)
+    return replace(clip, id=str(mine.get("id") or _derived_id(clip, reading)), segments=read_segments)
+
+
+def _derived_id(clip: Clip, reading: Reading) -> str:
+    """An id from what a clip is, the same every time a file is read."""
+    parts = f"{clip.name}|{clip.media.url}|{clip.source.start}|{clip.source.duration}"
+    base = "c" + blake2b(parts.encode("utf-8", "replace"), digest_size=4).hexdigest()
+    seen = reading.ids[base] = reading.ids.get(base, 0) + 1
+    return base if seen == 1 else f"{base}-{seen}"
+
+
+def _nest(node: Node, address: Address, time: Fraction, place: str, reading: Reading) -> Nest:
+    if _is(node, "Track"):
+        tracks: tuple[Track, ...] = (_track({**node, "source_range": None}, address, f"{place}>V1", reading),)
+    else:
+        tracks = _tracks(node, address, f"{place}>", reading)
+    ends = [item.record.stop for track in tracks for item in track.items]
+    whole = Span(Fraction(0), max(ends, default=Fraction(0)))
+    window = node.get("source_range")
+    span = _span(window) if _is(window, "TimeRange") else whole
+    rate = exact_rate(_number(window["start_time"]["rate"])) if _is(window, "TimeRange") else Fraction(25)
+    name, speed = str(node.get("name") or place), _speed(node)
+    enabled = node.get("enabled", True) is not False
+    source = Span(span.start, span.duration * speed)
+    return Nest(str(ours(node).get("id") or place), name, source, Span(time, span.duration), tracks, rate, speed, enabled, place)
+
+
+def _speed(node: Node) -> Fraction:
+    """All time warps of a node, multiplied."""
+    speed = Fraction(1)
+    for effect in node.get("effects") or []:
+        if _is(effect, "FreezeFrame"):
+            return Fraction(0)
+        if _is(effect, "LinearTimeWarp"):
+            speed *= Fraction(_number(effect.get("time_scalar", 1))).limit_denominator(100_000)
+    return speed
+
+
+def _duration(node: Node) -> Fraction:
+    window = node.get("source_range")
+    return _span(window).duration if _is(window, "TimeRange") else Fraction(0)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TimeError(f"not a number: {str(value)[:40]!r}")
+    return float(value)
+
+
+def _time(node: Node) -> Fraction:
+    """Exact seconds of a RationalTime."""
+    rate = exact_rate(_number(node["rate"]))
+    value = Fraction(_number(node["value"]))
+    near = Fraction(round(value * 1000), 1000)
+    seconds = (near if abs(value - near) < SNAP else value.limit_denominator(10**6)) / rate
+    if abs(seconds) > MOST_SECONDS:
+        raise TimeError(f"a time beyond all sense: {node['value']} at {node['rate']}")
+    return seconds
+
+
+def _span(node: Node) -> Span:
+    span = Span(_time(node["start_time"]), _time(node["duration"]))
+    if span.duration < 0:
+        raise TimeError("a range is shorter than nothing")
+    return span
+
+
+def _trimmed(items: Sequence[Item], window: Span) -> Iterator[Item]:
+    """The items of a track that its own source range shows, from time 0."""
+    for item in items:
+        if isinstance(item, Transition):
+            yield replace(item, record=item.record.moved(-window.start))
+            continue
+        shared = item.record.intersect(window)
+        if shared is None:
+            continue
+        record = shared.moved(-window.start)
+        if isinstance(item, Clip):
+            yield replace(item, record=record, source=item.source_span(shared))
+        elif isinstance(item, Nest):
+            start = item.source.start + (shared.start - item.record.start) * item.speed
+            yield replace(item, record=record, source=Span(start, shared.duration * item.speed))
+        else:
+            yield replace(item, record=record)
+
+
+def active_reference(node: Node) -> Any:
+    """A clip's media reference: of several, the active one."""
+    references = node.get("media_references")
+    if isinstance(references, dict):
+        key = node.get("active_media_reference_key", "DEFAULT_MEDIA")
+        return references.get(key) or {"OTIO_SCHEMA": "MissingReference.1"}
+    return node.get("media_reference") or {"OTIO_SCHEMA": "MissingReference.1"}
+
+
+def _media(node: Node, folder: Path) -> Media:
+    """A media reference; references of ours stand for the original they were rendered from (see `relink`)."""
+    window = node.get("available_range")
+    available = _span(window) if _is(window, "TimeRange") else None
+    rate = exact_rate(_number(window["start_time"]["rate"])) if available else None
+    name = str(node.get("name") or "")
+    if _is(node, "ExternalReference"):
+        url = str(node.get("target_url") or "")
+        path = url_to_path(url, folder)
+        return Media("file" if url else "missing", name or file_name(url), url, path, available, rate)
+    if _is(node, "ImageSequenceReference"):
+        url = str(node.get("target_url_base") or "") + str(node.get("name_prefix") or "")
+        return Media("sequence", name or file_name(url), url, url_to_path(url, folder), available, rate)
+    if _is(node, "GeneratorReference"):
+        return Media("generator", name or str(node.get("generator_kind") or "generator"), "", None, available, rate)
+    return Media("missing", name, "", None, available, rate)
+
+
+def _project_rate(tree: Node, path: Path) -> Fraction:
+    """The rate of the start timecode, else that of the first picture's record duration."""
+    start = tree.get("global_start_time")
+    if _is(start, "RationalTime") and 5 <= _number(start["rate"]) <= 1000:
+        return exact_rate(_number(start["rate"]))
+    for rate in _rates(tree):
+        if 5 <= rate <= 1000:
+            return exact_rate(rate)
+    return Fraction(25)
+
+
+def _rates(node: Any) -> Iterator[float]:
+    """The rates of all durations, pictures first, in file order."""
+    if isinstance(node, dict):
+        window = node.get("source_range")
+        if _is(node, "Clip", "Gap") and not _is(window, "TimeRange"):
+            reference = active_reference(node) if _is(node, "Clip") else {}
+            window = reference.get("available_range") if isinstance(reference, dict) else None
+        if _is(node, "Clip", "Gap", "Stack") and _is(window, "TimeRange"):
+            yield _number(window["duration"]["rate"])
+        children = node.get("children") or ([node["tracks"]] if "tracks" in node else [])
+        ordered = sorted(children, key=lambda c: isinstance(c, dict) and _lane(c) == "audio")
+        for child in ordered:
+            yield from _rates(child)
+
+
+def rational(seconds: Fraction, rate: Fraction) -> Node:
+    """A RationalTime node."""
+    value = seconds * rate
+    return {
+        "OTIO_SCHEMA": "RationalTime.1",
+        "rate": float(rate),
+        "value": float(value),
+    }
+
+
+def time_range(span: Span, rate: Fraction) -> Node:
+    """A TimeRange node."""
+    return {
+        "OTIO_SCHEMA": "TimeRange.1",
+        "duration": rational(span.duration, rate),
+        "start_time": rational(span.start, rate),
+    }
+
+
+def external_reference(path: str, available: Span | None, rate: Fraction, name: str = "") -> Node:
+    """An ExternalReference node."""
+    return {
+        "OTIO_SCHEMA": "ExternalReference.1",
+        "metadata": {},
+        "name": name,
+        "available_range": time_range(available, rate) if available else None,
+        "target_url": path,
+    }
+
+
+def new_tree(project: Project) -> Node:
+    """A new ``.otio`` of a project of plain clips, gaps and dissolves; no speed, no nesting."""
+    return {
+        "OTIO_SCHEMA": "Timeline.1",
+        "metadata": {},
+        "name": project.name,
+        "global_start_time": rational(project.start, project.rate),
+        "tracks": {
+            "OTIO_SCHEMA": "Stack.1", "metadata": {}, "name": "tracks", "source_range": None,
+            "effects": [], "markers": [], "enabled": True,
+            "children": [_new_track(track, project.rate) for track in project.tracks],
+        },
+    }  # fmt: skip
+
+
+def _new_track(track: Track, rate: Fraction) -> Node:
+    return {
+        "OTIO_SCHEMA": "Track.1", "metadata": {}, "name": track.name, "source_range": None,
+        "effects": [], "markers": [], "enabled": track.enabled, "kind": track.kind.capitalize(),
+        "children": [_new_item(item, rate) for item in track.items],
+    }  # fmt: skip
+
+
+def _new_item(item: Item, rate: Fraction) -> Node:
+    plain: Node = {"metadata": {}, "name": "", "effects": [], "markers": [], "enabled": True}
+    if isinstance(item, Clip):
+        reference = external_reference(item.media.url, item.media.available, item.rate, item.media.name)
+        source = time_range(Span(item.source.start, item.record.duration), item.rate)
+        return {
+            "OTIO_SCHEMA": "Clip.2", **plain, "name": item.name, "enabled": item.enabled, "source_range": source,
+            "media_references": {"DEFAULT_MEDIA": reference}, "active_media_reference_key": "DEFAULT_MEDIA",
+        }  # fmt: skip
+    if isinstance(item, Gap):
+        return {"OTIO_SCHEMA": "Gap.1", **plain, "source_range": time_range(Span(Fraction(0), item.record.duration), rate)}
+    if isinstance(item, Transition):
+        half = item.record.duration / 2
+        return {
+            "OTIO_SCHEMA": "Transition.1", "metadata": {}, "name": item.name, "transition_type": "SMPTE_Dissolve",
+            "in_offset": rational(half, rate), "out_offset": rational(half, rate),
+        }  # fmt: skip
+    raise ProjectError("a nested sequence cannot be written into a new project yet")
+

@@ -1,0 +1,149 @@
+"""Changes the marks of a project: pure functions from one project to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from lp_editor.errors import ParamError, ProjectError, TimeError
+from lp_editor.timeline.curve import Curve, Key
+from lp_editor.timeline.find import find_segment
+from lp_editor.timeline.model import Clip, Item, Joint, Nest, Project, Segment, Track
+
+__all__ = [
+    "Project", "add_joint", "add_segment", "clip_before_cut", "delete_key", "move_key", "new_id", "remove_marks",
+    "set_key",
+]  # fmt: skip
+
+
+def new_id(project: Project) -> str:
+    """An id that no mark of the project has: s1, s2, …"""
+    used = {s.id for c in project.clips() for s in c.segments} | {c.joint.id for c in project.clips() if c.joint}
+    number = 1
+    while f"s{number}" in used:
+        number += 1
+    return f"s{number}"
+
+
+def add_segment(project: Project, clip: Clip, segment: Segment) -> Project:
+    """The project with one more segment on a clip."""
+    return _changed(project, clip.place, lambda c: replace(c, segments=(*c.segments, segment)))
+
+
+def add_joint(project: Project, clip: Clip, joint: Joint) -> Project:
+    """The project with a joint at a clip's end. Raises `ProjectError` where no clip follows it directly."""
+    if next_clip(project, clip) is None:
+        raise ProjectError(f'no clip follows "{clip.name}" ({clip.place}) directly, so there is no cut to join')
+    if clip.joint:
+        raise ProjectError(f'the cut after "{clip.name}" has joint {clip.joint.id} already; unmark that first')
+    return _changed(project, clip.place, lambda c: replace(c, joint=joint))
+
+
+def next_clip(project: Project, clip: Clip) -> Clip | None:
+    """The clip that follows another without gap or transition."""
+    for items in _rows(project.tracks):
+        for a, b in zip(items, items[1:], strict=False):
+            if isinstance(a, Clip) and a.place == clip.place:
+                return b if isinstance(b, Clip) else None
+    return None
+
+
+def _rows(tracks: tuple[Track, ...]) -> list[tuple[Item, ...]]:
+    rows: list[tuple[Item, ...]] = []
+    for track in tracks:
+        rows.append(track.items)
+        for item in track.items:
+            if isinstance(item, Nest):
+                rows += _rows(item.tracks)
+    return rows
+
+
+def clip_before_cut(project: Project, record: Fraction) -> Clip:
+    """The clip before the cut nearest to a record time, at most a second away. Raises `TimeError`."""
+    best: tuple[Fraction, Clip] | None = None
+    for track in project.tracks:
+        for a, b in zip(track.items, track.items[1:], strict=False):
+            if track.kind == "video" and isinstance(a, Clip) and isinstance(b, Clip):
+                off = abs(a.record.stop - record)
+                if off <= 1 and (best is None or off < best[0]):
+                    best = (off, a)
+    if best is None:
+        raise TimeError("no cut between two clips lies within a second of there")
+    return best[1]
+
+
+def remove_marks(project: Project, ids: Collection[str]) -> Project:
+    """The project without some segments and joints."""
+    out = project
+    for clip in project.clips():
+        kept = tuple(s for s in clip.segments if s.id not in ids)
+        joint = None if clip.joint and clip.joint.id in ids else clip.joint
+        if kept != clip.segments or joint != clip.joint:
+            out = _changed(out, clip.place, _with_marks(kept, joint))
+    return out
+
+
+def _with_marks(segments: tuple[Segment, ...], joint: Joint | None) -> Callable[[Clip], Clip]:
+    return lambda clip: replace(clip, segments=segments, joint=joint)
+
+
+def set_key(project: Project, id: str, param: str, time: Fraction, value: float, interpolation: Any) -> Project:
+    """The project with a key of a parameter set; a parameter that had none starts from that key."""
+
+    def change(curve: Curve | None) -> Curve:
+        key = Key(time, value, interpolation)
+        return Curve((key,)) if curve is None else curve.with_key(key)
+
+    return _curve_changed(project, id, param, change)
+
+
+def move_key(project: Project, id: str, param: str, time: Fraction, to: Fraction) -> Project:
+    """The project with a key moved in time."""
+    return _curve_changed(project, id, param, lambda c: _there(c, param).moved_key(time, to))
+
+
+def delete_key(project: Project, id: str, param: str, time: Fraction) -> Project:
+    """The project without a key."""
+    return _curve_changed(project, id, param, lambda c: _there(c, param).without_key(time))
+
+
+def _there(curve: Curve | None, param: str) -> Curve:
+    if curve is None:
+        raise ParamError(f"{param} has no keys; set one first")
+    return curve
+
+
+def _curve_changed(project: Project, id: str, param: str, change: Callable[[Curve | None], Curve]) -> Project:
+    clip = find_segment(project, id)
+
+    def changed(params: Any) -> dict[str, Any]:
+        stored = params.get(param)
+        if stored is not None and not isinstance(stored, Curve | int | float):
+            raise ParamError(f"{param} takes no keys: it is {stored!r}")
+        curve = Curve.constant(float(stored)) if isinstance(stored, int | float) else stored
+        return {**params, param: change(curve)}
+
+    def on_clip(c: Clip) -> Clip:
+        segments = tuple(replace(s, params=changed(s.params)) if s.id == id else s for s in c.segments)
+        joint = replace(c.joint, params=changed(c.joint.params)) if c.joint and c.joint.id == id else c.joint
+        return replace(c, segments=segments, joint=joint)
+
+    return _changed(project, clip.place, on_clip)
+
+
+def _changed(project: Project, place: str, change: Callable[[Clip], Clip]) -> Project:
+    return replace(project, tracks=_changed_tracks(project.tracks, place, change))
+
+
+def _changed_tracks(tracks: tuple[Track, ...], place: str, change: Callable[[Clip], Clip]) -> tuple[Track, ...]:
+    return tuple(replace(t, items=tuple(_changed_item(i, place, change) for i in t.items)) for t in tracks)
+
+
+def _changed_item(item: Item, place: str, change: Callable[[Clip], Clip]) -> Item:
+    if isinstance(item, Clip) and item.place == place:
+        return change(item)
+    if isinstance(item, Nest) and place.startswith(item.place):
+        return replace(item, tracks=_changed_tracks(item.tracks, place, change))
+    return item

@@ -1,0 +1,57 @@
+"""Where a media reference's text points to, in all the forms that editing systems write, and back.
+
+Our own pair, because OpenTimelineIO's cuts plain paths at # and ?, decodes %20 in them and strips drive letters
+(nle notes).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PureWindowsPath
+from urllib.parse import quote, unquote, urlsplit
+
+SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
+
+
+def url_to_path(text: str, folder: Path) -> Path | None:
+    """The file that a reference means, relative ones from ``folder``; None for what is no file (``http:`` …).
+
+    Plain native paths are taken as they are, ``%``, ``#`` and ``?`` included; ``file:`` URLs are decoded.
+    """
+    if not text or "\0" in text:
+        return None
+    if text[:5].lower() == "file:":
+        return _from_url(text, folder)
+    if re.match(r"^[A-Za-z]:[\\/]", text) or text.startswith("\\\\"):
+        return Path(text.replace("\\", "/")) if PureWindowsPath(text).is_absolute() else None
+    if SCHEME.match(text):
+        return None
+    return folder / text.replace("\\", "/") if "\\" in text and "/" not in text else folder / text
+
+
+def _from_url(text: str, folder: Path) -> Path | None:
+    """``file:`` in every form seen: three slashes, ``//localhost/``, a drive letter, a bare relative rest."""
+    rest = text[5:]
+    if rest.startswith("//"):
+        host, _, path = rest[2:].partition("/")
+        if re.match(r"^[A-Za-z](:|%3[Aa]|\|)$", host):
+            return Path(unquote(f"{host}/{path}"))
+        path = unquote(path)
+        if host.lower() not in ("", "localhost", "127.0.0.1"):
+            return Path(f"//{host}/{path}")
+        if re.match(r"^/?[A-Za-z][:|]", path):
+            return Path(path.lstrip("/").replace("|", ":", 1))
+        return Path("/" + path.lstrip("/"))
+    return folder / unquote(rest)
+
+
+def path_to_url(path: Path) -> str:
+    """An absolute path as a ``file:`` URL, encoded: spaces, ``#``, ``%`` and all that is not plain."""
+    text = path.as_posix()
+    return "file://" + quote(text if text.startswith("/") else "/" + text, safe="/:")
+
+
+def file_name(text: str) -> str:
+    """The last part of a reference, to show."""
+    plain = unquote(urlsplit(text).path) if text[:5].lower() == "file:" else text
+    return re.split(r"[\\/]", plain.rstrip("\\/"))[-1]
