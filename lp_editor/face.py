@@ -47,17 +47,13 @@ class Box:
 
     def union(self, other: Box) -> Box:
         """The smallest box around both."""
-        return Box(
-            min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1)
-        )
+        return Box(min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1))
 
     @classmethod
     def around(cls, points: NDArray[np.float32] | NDArray[np.float64]) -> Box:
         """The smallest box of whole pixels around points, (N, 2 or 3)."""
         low, high = points[:, :2].min(0), points[:, :2].max(0)
-        return cls(
-            int(np.floor(low[0])), int(np.floor(low[1])), int(np.ceil(high[0])) + 1, int(np.ceil(high[1])) + 1
-        )
+        return cls(int(np.floor(low[0])), int(np.floor(low[1])), int(np.ceil(high[0])) + 1, int(np.ceil(high[1])) + 1)
 
 
 @dataclass(frozen=True)

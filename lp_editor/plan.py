@@ -171,8 +171,7 @@ def plan(
     events = cut(project) if events is None else events
     reach = extents(events, handles)
     shots = {
-        key: _shot(strip, reach[key], project.rate, registry, findings or {})
-        for key, strip in strips(events).items()
+        key: _shot(strip, reach[key], project.rate, registry, findings or {}) for key, strip in strips(events).items()
     }
     return Plan(project.rate, tuple(events), shots, _blends(events, project.rate, registry))
 
@@ -187,9 +186,7 @@ def extents(events: Sequence[Event], handles: int = 0) -> dict[str, tuple[int, i
     return {k: (first - handles, stop - first + 2 * handles) for k, (first, stop) in found.items()}
 
 
-def _shot(
-    strip: Strip, extent: tuple[int, int], rate: Fraction, registry: Registry, findings: Findings
-) -> Shot:
+def _shot(strip: Strip, extent: tuple[int, int], rate: Fraction, registry: Registry, findings: Findings) -> Shot:
     first, count = extent
     by_face: dict[str, list[_Part]] = {}
     for segment in sorted(strip.clip.segments, key=lambda s: s.id):
@@ -222,9 +219,7 @@ def segment_span(strip: Strip, segment: Segment) -> Span:
     return Span(strip.program_time(record.start), record.duration / strip.pace)
 
 
-def segment_rows(
-    strip: Strip, segment: Segment, first: int, count: int, rate: Fraction
-) -> NDArray[np.intp]:
+def segment_rows(strip: Strip, segment: Segment, first: int, count: int, rate: Fraction) -> NDArray[np.intp]:
     """Which of a shot's frames a segment covers: those whose source time lies in it."""
     if strip.clip.speed == 0:
         inside = segment.span.start <= strip.clip.source.start < segment.span.stop

@@ -29,8 +29,23 @@ from lp_editor.timeline.model import Clip, Ease, Joint, ParamValue, Segment
 from lp_editor.timeline.timecode import parse_time
 
 __all__ = [
-    "Codec", "Document", "Marked", "Report", "Settings", "mark", "move_key", "open_project", "plan", "render",
-    "render_stretches", "save", "set_key", "still", "undo", "unmark", "delete_key",
+    "Codec",
+    "Document",
+    "Marked",
+    "Report",
+    "Settings",
+    "delete_key",
+    "mark",
+    "move_key",
+    "open_project",
+    "plan",
+    "render",
+    "render_stretches",
+    "save",
+    "set_key",
+    "still",
+    "undo",
+    "unmark",
 ]  # fmt: skip
 
 
@@ -167,9 +182,7 @@ def unmark(
         )  # fmt: skip
         gone = [s.id for s in found.segments] + ([found.joint.id] if found.joint else [])
     else:
-        gone = [s.id for c in project.clips() for s in c.segments] + [
-            c.joint.id for c in project.clips() if c.joint
-        ]
+        gone = [s.id for c in project.clips() for s in c.segments] + [c.joint.id for c in project.clips() if c.joint]
     if not gone:
         raise ProjectError("nothing is marked there")
     return document.replace(edit.remove_marks(project, gone)), gone
@@ -192,9 +205,7 @@ def move_key(document: Document, segment: str, param: str, at: str, to: str) -> 
 
 def delete_key(document: Document, segment: str, param: str, at: str) -> Document:
     """Delete the key at a time."""
-    return _checked(
-        document, edit.delete_key(document.project, segment, param, parse_time(at, document.project.rate))
-    )
+    return _checked(document, edit.delete_key(document.project, segment, param, parse_time(at, document.project.rate)))
 
 
 def _checked(document: Document, project: edit.Project) -> Document:
@@ -248,4 +259,3 @@ def still(
         project, registry or Registry.installed(), time, settings or Settings(), progress
     )
     return finished.picture, filmed.picture, report
-

@@ -137,9 +137,7 @@ def cut(project: Project) -> list[Event]:
 
 def frame_count(project: Project) -> int:
     """How many frames the program has: to the end of its last picture, or of sound that outlasts it by a frame."""
-    ends = [
-        item.record.stop for track in project.tracks if track.kind == "video" for item in track.items
-    ]
+    ends = [item.record.stop for track in project.tracks if track.kind == "video" for item in track.items]
     return max(ceil(max(ends, default=ZERO) * project.rate), floor(project.duration * project.rate))
 
 
@@ -173,9 +171,7 @@ class _Lane:
             if isinstance(item, Transition)
         ]
         self.joints = [
-            (a, b)
-            for a, b in pairwise(self.items)
-            if isinstance(a, Clip) and isinstance(b, Clip) and a.joint
+            (a, b) for a, b in pairwise(self.items) if isinstance(a, Clip) and isinstance(b, Clip) and a.joint
         ]
 
     def item_at(self, time: Fraction) -> Item | None:
@@ -226,8 +222,7 @@ def _resolve(lanes: list[_Lane], program: Fraction, origin: Fraction, pace: Frac
             span = transition.record
             if span.start <= time < span.stop:
                 sides = [
-                    _show(s, program, origin, pace) or _resolve(below, program, origin, pace) or Black()
-                    for s in (a, b)
+                    _show(s, program, origin, pace) or _resolve(below, program, origin, pace) or Black() for s in (a, b)
                 ]
                 start = (span.start - origin) / pace
                 return Dissolve(sides[0], sides[1], Span(start, span.duration / pace))
@@ -299,9 +294,7 @@ def _heard_picture(picture: Picture, span: Span) -> Iterator[Heard]:
                 yield replace(sound, **{"rise" if rising else "fall": span.duration})
 
 
-def _heard(
-    tracks: Iterable[Track], origin: Fraction, pace: Fraction, window: Span | None
-) -> Iterator[Heard]:
+def _heard(tracks: Iterable[Track], origin: Fraction, pace: Fraction, window: Span | None) -> Iterator[Heard]:
     for track in tracks:
         if not track.enabled:
             continue

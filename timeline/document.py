@@ -56,7 +56,11 @@ class Document:
         before_in = _joints_in(self.project)
         for clip in clips:
             was = old[clip.place]
-            same = (was.segments, was.joint, before_in.get(clip.place)) == (clip.segments, clip.joint, joints_in.get(clip.place))
+            same = (was.segments, was.joint, before_in.get(clip.place)) == (
+                clip.segments,
+                clip.joint,
+                joints_in.get(clip.place),
+            )
             if not same:
                 _patch(_node(tree, self.addresses[clip.place]), clip, joints_in.get(clip.place))
         return replace(self, tree=tree, project=project)

@@ -93,7 +93,9 @@ def marked_span(project: Project, clip: str | None, at: str | None, length: str 
         raise TimeError(f"a segment needs some length, got {length}")
     if stop > found.record.stop:
         most = found.record.stop - start
-        raise TimeError(f"{length} from there reaches past the end of {found.name!r}; at most {float(most):.3f}s, {most * project.rate // 1}f")
+        raise TimeError(
+            f"{length} from there reaches past the end of {found.name!r}; at most {float(most):.3f}s, {most * project.rate // 1}f"
+        )
     return found, found.source_span(Span.between(start, stop))
 
 

@@ -7,7 +7,12 @@ from fractions import Fraction
 from typing import Any
 
 from lp_editor.errors import ParamError, ProjectError
-from lp_editor.timeline.curve import fraction_from_json, fraction_to_json, value_from_json, value_to_json
+from lp_editor.timeline.curve import (
+    fraction_from_json,
+    fraction_to_json,
+    value_from_json,
+    value_to_json,
+)
 from lp_editor.timeline.model import Ease, Joint, ParamValue, Segment, Span
 
 VERSION = 1

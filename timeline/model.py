@@ -140,9 +140,7 @@ class Clip:
             return self.record
         if self.speed > 0:
             return Span(self.record_time(source.start), source.duration / self.speed)
-        return Span(
-            self.record_time(source.stop - 1 / self.rate), source.duration / -self.speed
-        )
+        return Span(self.record_time(source.stop - 1 / self.rate), source.duration / -self.speed)
 
     def source_span(self, record: Span) -> Span:
         """The source time that a span of record time shows; of a freeze, its one frame."""

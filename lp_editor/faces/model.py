@@ -103,9 +103,7 @@ class Landmarker:
         self.close()
 
 
-def _face(
-    marks: Any, shapes: Any, size: tuple[int, int], offset: tuple[float, float], scale: float
-) -> Face:
+def _face(marks: Any, shapes: Any, size: tuple[int, int], offset: tuple[float, float], scale: float) -> Face:
     points = np.array([[m.x, m.y, m.z] for m in marks], np.float64)
     points *= np.array([size[0], size[1], size[0]]) / scale
     points[:, :2] += np.array(offset) - 0.5  # MediaPipe's 0 is the first pixel's edge, ours its centre

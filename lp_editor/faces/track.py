@@ -173,5 +173,3 @@ def smoothed(faces: Sequence[Face | None]) -> list[Face | None]:
                 out[start + i] = replace(face, points=np.asarray(smooth[i], np.float32))  # type: ignore[index]
         start = max(stop, start + 1)
     return out
-
-

@@ -119,9 +119,7 @@ class Picture:
         """Black, opaque."""
         low = 0 if format.colour.full_range else 16 << (format.depth - 8)
         values = (low, 1 << (format.depth - 1), 1 << (format.depth - 1), format.peak)
-        planes = tuple(
-            np.full(format.plane_shape(i), values[i], np.uint8) for i in range(format.layout.planes)
-        )
+        planes = tuple(np.full(format.plane_shape(i), values[i], np.uint8) for i in range(format.layout.planes))
         return Picture(planes, format)
 
     @staticmethod
@@ -279,7 +277,9 @@ def to_frame(picture: Picture) -> av.VideoFrame:
 def format_of(frame: av.VideoFrame, sample_aspect: Fraction | None = None) -> VideoFormat:
     """The format that `from_frame` holds a decoded frame in."""
     name = frame.format.name
-    full = int(frame.color_range) == 2 or name.startswith("yuvj") or name.startswith(("gray", "rgb", "bgr", "gbr", "pal"))
+    full = (
+        int(frame.color_range) == 2 or name.startswith("yuvj") or name.startswith(("gray", "rgb", "bgr", "gbr", "pal"))
+    )
     matrix = int(frame.colorspace)
     colour = Colour(
         matrix if matrix in KR_KB else UNSPECIFIED,
@@ -312,9 +312,7 @@ def from_frame(frame: av.VideoFrame, sample_aspect: Fraction | None = None) -> P
     format = format_of(frame, sample_aspect)
     name = frame.format.name
     if name.replace("yuvj", "yuv") != format.pix_fmt:
-        frame = frame.reformat(
-            format=format.pix_fmt, dst_color_range=2 if format.colour.full_range else 1
-        )
+        frame = frame.reformat(format=format.pix_fmt, dst_color_range=2 if format.colour.full_range else 1)
     planes = []
     for i, plane in zip(range(format.layout.planes), frame.planes, strict=True):
         rows, columns = format.plane_shape(i)

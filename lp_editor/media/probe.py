@@ -69,7 +69,9 @@ def opened(path: Path) -> Iterator[Any]:
             yield container
     except (FFmpegError, ValueError, IndexError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise MediaError(f"{path} cannot be read as media ({reason}); check that it plays, or export it again") from error
+        raise MediaError(
+            f"{path} cannot be read as media ({reason}); check that it plays, or export it again"
+        ) from error
 
 
 def probe(path: Path) -> MediaInfo:

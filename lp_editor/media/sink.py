@@ -83,12 +83,16 @@ def check_delivery(output: Path, codec: Codec, format: VideoFormat | None = None
     if container is None:
         raise OutputError(f"{output}: write to .mp4, .mov or .mkv, not {output.suffix or 'a name without an end'}")
     if codec is Codec.FFV1 and container != "matroska":
-        raise OutputError(f"{output}: ffv1 goes into MKV; name it {output.with_suffix('.mkv').name}, or use --codec h264")
+        raise OutputError(
+            f"{output}: ffv1 goes into MKV; name it {output.with_suffix('.mkv').name}, or use --codec h264"
+        )
     if format is not None and codec is Codec.H264:
         sub_x, sub_y = delivered(format, codec).subsampling
         if format.width % sub_x or format.height % sub_y:
             even = f"{format.width // 2 * 2}x{format.height // 2 * 2}"
-            raise OutputError(f"H.264 takes even sizes, not {format.width}x{format.height}; use --format {even} or ffv1")
+            raise OutputError(
+                f"H.264 takes even sizes, not {format.width}x{format.height}; use --format {even} or ffv1"
+            )
 
 
 def encode_chunk(path: Path, pictures: Iterable[Picture], format: VideoFormat, rate: Fraction, codec: Codec) -> int:
@@ -182,9 +186,7 @@ def _write_joined(
             ahead = next(heard, None)
 
 
-def _video_packets(
-    chunks: Sequence[Path], counts: Sequence[int], rate: Fraction
-) -> Iterator[tuple[Any, float]]:
+def _video_packets(chunks: Sequence[Path], counts: Sequence[int], rate: Fraction) -> Iterator[tuple[Any, float]]:
     """The packets of all chunks with program frame numbers as timestamps, and their decoding time in seconds."""
     start = 0
     for path, count in zip(chunks, counts, strict=True):

@@ -127,7 +127,9 @@ def _moved(pixels: FloatImage, seen: Box, box: Box, flow: FloatImage) -> FloatIm
     """The RGB pixels of a box moved by the field."""
     x = np.arange(box.x0 - seen.x0, box.x1 - seen.x0, dtype=np.float32)
     y = np.arange(box.y0 - seen.y0, box.y1 - seen.y0, dtype=np.float32)
-    out = cv2.remap(pixels, flow[..., 0] + x[None, :], flow[..., 1] + y[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    out = cv2.remap(
+        pixels, flow[..., 0] + x[None, :], flow[..., 1] + y[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(out, np.float32)
 
 
@@ -145,4 +147,3 @@ def _assembled(box: Box, flow: FloatImage, tone: FloatImage | None, canvas: Canv
         box, acts.astype(np.float32), flow, tone,
         canvas.paint() if painted else None, alpha if painted else None,
     )  # fmt: skip
-

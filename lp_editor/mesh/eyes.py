@@ -77,7 +77,10 @@ def change(side: str, before: Array, after: Array) -> EyeChange:
     gaze = back[:, :2] @ after[eye.iris[0], :2] + back[:, 2] - before[eye.iris[0], :2]
     width = float(np.linalg.norm(before[a, :2] - before[b, :2]))
     scale = float(np.sqrt(abs(np.linalg.det(there[:, :2]))))
-    gaps = [np.linalg.norm((p[list(eye.lower[2:-2])] - p[list(eye.upper[2:-2])])[:, :2], axis=1).mean() for p in (before, after)]
+    gaps = [
+        np.linalg.norm((p[list(eye.lower[2:-2])] - p[list(eye.upper[2:-2])])[:, :2], axis=1).mean()
+        for p in (before, after)
+    ]
     closing = 1 - gaps[1] / max(gaps[0] * scale, 1e-3)
     return EyeChange(eye, there, np.asarray(gaze), float(np.clip(closing, -1, 1)), width)
 
@@ -104,7 +107,9 @@ def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage
     source = around(before[list(eye.contour)], 0.3 * made.width + 2, around_face)
     if source is None:
         return
-    crop = pixels[source.y0 - around_face.y0 : source.y1 - around_face.y0, source.x0 - around_face.x0 : source.x1 - around_face.x0]
+    crop = pixels[
+        source.y0 - around_face.y0 : source.y1 - around_face.y0, source.x0 - around_face.x0 : source.x1 - around_face.x0
+    ]
     plates = _plates(crop, before, eye, source, made.width)
     if np.abs(made.gaze).max() > LEAST_GAZE or abs(made.closing) > LEAST_LID:
         ball = _ball(plates, made, source, part)
@@ -208,7 +213,11 @@ def _ball(plates: _Plates, made: EyeChange, source: Box, part: Box) -> FloatImag
     there = made.there.copy()
     there[:, 2] += there[:, :2] @ [source.x0, source.y0] - [part.x0, part.y0]
     drawn = cv2.warpAffine(
-        ball.astype(np.float32), there, (part.width, part.height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        ball.astype(np.float32),
+        there,
+        (part.width, part.height),
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(np.clip(drawn, 0, 255), np.float32)
 

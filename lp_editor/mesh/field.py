@@ -113,9 +113,7 @@ def _rigid_weights(local: Array) -> Array:
     return np.concatenate([top * (1 - chin) + low * chin for top, low in pairs])
 
 
-def _silhouette(
-    face: Array, rings: Array, move_face: Array, move_rings: Array, width: float
-) -> tuple[Array, Array]:
+def _silhouette(face: Array, rings: Array, move_face: Array, move_rings: Array, width: float) -> tuple[Array, Array]:
     """What to add to a rigid turn near the silhouette so that it does not tear: the way to a cubic fit of it."""
     points = np.vstack([face, rings])[:, :2]
     moves = np.vstack([move_face, move_rings])[:, :2]

@@ -132,7 +132,9 @@ def _painted(opening: Opening, palette: _Palette, now: float, before: Array, fac
     inside = inside * (0.65 + 0.35 * np.clip(1 - np.abs(side) ** 4, 0, 1))[..., None]
     width = float(np.linalg.norm(before[78, :2] - before[308, :2]))
     inside = _with_teeth(inside, palette, side, down, height, now, width, opening)
-    shade = np.clip(np.minimum(down / max(1, 0.035 * width), (opening.lower - opening.down) / max(1, 0.05 * width)), 0, 1)
+    shade = np.clip(
+        np.minimum(down / max(1, 0.035 * width), (opening.lower - opening.down) / max(1, 0.05 * width)), 0, 1
+    )
     inside = inside * (0.5 + 0.5 * shade)[..., None]
     return np.asarray(cv2.GaussianBlur(inside.astype(np.float32), (0, 0), max(0.55, 0.0055 * face_width)), np.float32)
 
@@ -172,7 +174,9 @@ def _filmed(
         x = corner[0] + u * along[0] + depth * down[0] - box.x0
         y = corner[1] + u * along[1] + depth * down[1] - box.y0
         return np.asarray(
-            cv2.remap(pixels, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+            cv2.remap(
+                pixels, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            ),
             np.float32,
         )
 
@@ -188,5 +192,3 @@ def _filmed(
     extra = np.clip((height - was) / np.maximum(height, 1), 0, 1) * stays[..., 0]
     deeper = (np.exp(-(((place - 0.55) / 0.22) ** 2)) * extra * 0.6)[..., None]
     return np.asarray(both * (1 - deeper) + palette.dark * deeper, np.float32)
-
-

@@ -169,9 +169,7 @@ def _follow(closed: float, down: float) -> float:
     return closed + LID_FOLLOWS * (down if down > 0 else 0.8 * down) * (1 - max(closed, 0.0))
 
 
-def _to_gaze_target(
-    local: Array, side: str, width: float, shift: Array, targets: Row, weights: Row
-) -> Array:
+def _to_gaze_target(local: Array, side: str, width: float, shift: Array, targets: Row, weights: Row) -> Array:
     """Move an iris towards a direction: an eyeball of .52 eye widths' radius, seen from the front."""
     out = shift.copy()
     radius = 0.52 * width

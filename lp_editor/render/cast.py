@@ -89,17 +89,13 @@ class Casting:
                 found.append((event.picture.joint.id, event.first, event.count))
         return found
 
-    def _analyse(
-        self, footage: Footage, source: VideoSource, spans: list[tuple[Segment | str, int, int]]
-    ) -> _Analysed:
+    def _analyse(self, footage: Footage, source: VideoSource, spans: list[tuple[Segment | str, int, int]]) -> _Analysed:
         ranges: list[tuple[Segment | str, tuple[int, int]]] = []
         for name, start, length in spans:
             indices = footage.indices(start, length, self.rate, source)
             ranges.append((name, (int(indices.min()), int(indices.max()) + 1)))
         lo, hi = min(r[0] for _, r in ranges), max(r[1] for _, r in ranges)
-        tracks = analyse_faces(
-            source, lo, hi, self.cache, lambda done, total: self.progress("faces", done, total)
-        )
+        tracks = analyse_faces(source, lo, hi, self.cache, lambda done, total: self.progress("faces", done, total))
         return _Analysed(tracks, ranges)
 
     def _segment_track(
@@ -118,9 +114,7 @@ class Casting:
             self.report.note(f"{where}: no usable face on {lost} of {hi - lo} frames; they pass through")
         return track
 
-    def _finding(
-        self, footage: Footage, source: VideoSource, segment: Segment, track: FaceTrack
-    ) -> Finding:
+    def _finding(self, footage: Footage, source: VideoSource, segment: Segment, track: FaceTrack) -> Finding:
         effect = self.registry.effect(segment.effect)
         span = segment_span(footage.strip, segment)
         faces: list[Face | None] = []

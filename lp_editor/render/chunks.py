@@ -16,7 +16,8 @@ from lp_editor.media.sink import Codec, encode_chunk
 from lp_editor.render.report import Progress, Report
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, digest
-from lp_editor.timeline.cut import Event, Picture as Node
+from lp_editor.timeline.cut import Event
+from lp_editor.timeline.cut import Picture as Node
 
 CHUNK = 48
 """Frames in a chunk: two seconds, so that a small change costs little and x264 still finds its redundancy."""
@@ -145,5 +146,3 @@ def matte_format(format: VideoFormat) -> VideoFormat:
 def chunk_paths(store: ChunkStore, chunks: Sequence[Chunk], suffix: str) -> list[Path]:
     """Where the chunks of a program lie, in order."""
     return [store.path(chunk.key, suffix) for chunk in chunks]
-
-

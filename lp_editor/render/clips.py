@@ -62,9 +62,7 @@ def render_clips(
         folder.mkdir(parents=True, exist_ok=True)
         for stretch in stretches:
             check_output(stretch.path, settings.force)
-        work = ChunkWork(
-            stage, ChunkStore(settings.cache / "chunks"), settings.codec, False, 0, progress, stage.report
-        )
+        work = ChunkWork(stage, ChunkStore(settings.cache / "chunks"), settings.codec, False, 0, progress, stage.report)
         return [_render(stretch, work, shown, settings) for stretch in stretches], stage.report
 
 

@@ -54,5 +54,3 @@ def _motions(stage: Stage, drive: Drive, frames: Sequence[int]) -> list[Any]:
     seen = [(face, face_picture(read[i], face)) for i in frames if (face := track.at(i)) is not None]
     look = stage.engine.study(track, lambda at: [p for _, p in seen])
     return list(stage.engine.analyze(look, [p for _, p in seen]))
-
-

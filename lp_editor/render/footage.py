@@ -43,9 +43,7 @@ class Footage:
         """How many of some program frames lie outside the media and hold its first or last frame."""
         assert self.info.video is not None
         stop = self.info.video.duration
-        times = (
-            self.strip.source_time(Fraction(f) / rate) - self.zero for f in range(first, first + count)
-        )
+        times = (self.strip.source_time(Fraction(f) / rate) - self.zero for f in range(first, first + count))
         return sum(not 0 <= t < stop for t in times)
 
 

@@ -129,4 +129,3 @@ def to_channels(samples: Samples, channels: int) -> Samples:
     out = np.zeros((len(samples), channels))
     out[:, : min(have, channels)] = samples[:, : min(have, channels)]
     return out
-

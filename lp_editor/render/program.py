@@ -72,9 +72,7 @@ def render_program(
         counts = [chunk.count for chunk in chunks]
         seconds = Fraction(report.frames) / project.rate
         with sound_track(sounds, settings.codec, seconds, report) as track:
-            join_chunks(
-                output, chunk_paths(work.store, chunks, SUFFIX), counts, project.rate, settings.codec, track
-            )
+            join_chunks(output, chunk_paths(work.store, chunks, SUFFIX), counts, project.rate, settings.codec, track)
         if matte is not None:
             paths = chunk_paths(work.store, chunks, MATTE_SUFFIX)
             join_chunks(matte, paths, counts, project.rate, Codec.FFV1, None)
@@ -200,9 +198,7 @@ def sound_format(voices: Sequence[Voice]) -> SoundFormat:
     infos = [voice.source.info for voice in voices]
     rates = {info.rate for info in infos}
     finest = max((info.sample_format.rstrip("p") for info in infos), key=_FINENESS.index)
-    return SoundFormat(
-        rates.pop() if len(rates) == 1 else 48000, max(info.channels for info in infos), finest
-    )
+    return SoundFormat(rates.pop() if len(rates) == 1 else 48000, max(info.channels for info in infos), finest)
 
 
 _FINENESS = ("u8", "s16", "s24", "s32", "flt", "dbl", "s64")
@@ -233,4 +229,3 @@ def unedited(stage: Stage) -> Stage:
     """The same stage with nothing asked of any face."""
     shots = {key: replace(shot, faces=()) for key, shot in stage.plan.shots.items()}
     return replace(stage, plan=replace(stage.plan, shots=shots))
-

@@ -7,7 +7,7 @@ looks (studied once, under a lock) and the patch store.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from threading import Lock
 from typing import Any
@@ -200,9 +200,7 @@ class Stage:
             picture = morph(fit(out, self.format), fit(into, self.format), weight)
             yield Finished(picture, whole)
 
-    def _held(
-        self, node: Morph, strip: Strip, picture: Picture, frame: int
-    ) -> tuple[FacePicture, Motion, Look] | None:
+    def _held(self, node: Morph, strip: Strip, picture: Picture, frame: int) -> tuple[FacePicture, Motion, Look] | None:
         """The face of one side of a joint on a program frame, as filmed."""
         footage, track = self.footage[strip.key], self.cast.joints.get((strip.key, node.joint.id))
         index = int(self.indices(footage, frame, 1)[0])
@@ -215,9 +213,7 @@ class Stage:
         seen = face_picture(picture, face)
         return seen, self.engine.analyze(look, [seen])[0], look
 
-    def _brought(
-        self, side: tuple[FacePicture, Motion, Look], other: Motion, weight: float
-    ) -> list[Patch]:
+    def _brought(self, side: tuple[FacePicture, Motion, Look], other: Motion, weight: float) -> list[Patch]:
         """The patch that takes one side's face ``weight`` of the way to the other's."""
         face, motion, look = side
         made = self.engine.synthesize(look, [face], [motion], [motion.toward(other, weight)])[0]
@@ -286,6 +282,8 @@ def _sure(face: Face | None) -> Face:
 
 
 def fit_matte(changed: NDArray[np.uint8], have: VideoFormat, want: VideoFormat) -> NDArray[np.uint8]:
-    """A matte fitted as its picture is; scaled edges count as changed."""
-    grey = Picture.grey(changed, have)
-    return np.asarray(fit(grey, Picture.grey(np.zeros((want.height, want.width), np.uint8), want).format).planes[0])
+    """A matte fitted as its picture is, shape kept, nothing around it."""
+    grey = Picture.grey(changed)
+    aspects = replace(grey.format, sample_aspect=have.sample_aspect)
+    target = VideoFormat(want.width, want.height, "gray", grey.format.colour, want.sample_aspect)
+    return np.asarray(fit(replace(grey, format=aspects), target).planes[0])

@@ -87,7 +87,7 @@ class PatchStore:
 
     folder: Path
 
-    def get(self, key: str) -> Patch | None | KeyError:
+    def get(self, key: str) -> Patch | KeyError | None:
         """The patch of this name; a `KeyError` (returned) when it is not there or cannot be read."""
         try:
             return unpack((self.folder / key[:2] / f"{key}.patch").read_bytes())
@@ -123,9 +123,7 @@ def pack(patch: Patch | None) -> bytes:
     """A patch as bytes: a zip of arrays, quantised; empty for None."""
     if patch is None:
         return b""
-    arrays: dict[str, NDArray[Any]] = {
-        "box": np.array([patch.box.x0, patch.box.y0, patch.box.x1, patch.box.y1])
-    }
+    arrays: dict[str, NDArray[Any]] = {"box": np.array([patch.box.x0, patch.box.y0, patch.box.x1, patch.box.y1])}
     for name, (kind, scale) in SCALES.items():
         value = getattr(patch, name)
         if value is not None:

@@ -3,8 +3,29 @@
 from dataclasses import replace
 from fractions import Fraction as F
 
-from lp_editor.timeline.cut import Black, Dissolve, Event, Morph, Shown, Strip, cut, frame_count, heard
-from lp_editor.timeline.model import Clip, Gap, Item, Joint, Media, Nest, Project, Span, Track, Transition
+from lp_editor.timeline.cut import (
+    Black,
+    Dissolve,
+    Event,
+    Morph,
+    Shown,
+    Strip,
+    cut,
+    frame_count,
+    heard,
+)
+from lp_editor.timeline.model import (
+    Clip,
+    Gap,
+    Item,
+    Joint,
+    Media,
+    Nest,
+    Project,
+    Span,
+    Track,
+    Transition,
+)
 
 RATE = F(25)
 

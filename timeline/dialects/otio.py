@@ -139,9 +139,7 @@ def _track(node: Node, address: Address, place: str, reading: Reading) -> Track:
     return Track(str(node.get("name") or place.split(">")[-1]), kind, items, node.get("enabled", True) is not False)  # type: ignore[arg-type]
 
 
-def _items(
-    children: Sequence[Any], address: Address, place: str, reading: Reading, offset: int = 0
-) -> Iterator[Item]:
+def _items(children: Sequence[Any], address: Address, place: str, reading: Reading, offset: int = 0) -> Iterator[Item]:
     """The items of a track with their record times; joints count only where both their clips still meet."""
     made: list[Item] = []
     nodes: list[Node] = []
@@ -175,7 +173,9 @@ def _with_joints(items: list[Item], nodes: list[Node]) -> Iterator[Item]:
     for i, (item, node) in enumerate(zip(items, nodes, strict=True)):
         if isinstance(item, Clip):
             joint = _joint(node, "out", item.name)
-            after = _joint(nodes[i + 1], "in", item.name) if i + 1 < len(items) and isinstance(items[i + 1], Clip) else None
+            after = (
+                _joint(nodes[i + 1], "in", item.name) if i + 1 < len(items) and isinstance(items[i + 1], Clip) else None
+            )
             if joint and after == joint.id:
                 yield replace(item, joint=joint)
                 continue
@@ -210,7 +210,17 @@ def _clip(node: Node, address: Address, time: Fraction, place: str, reading: Rea
     duration = span.duration * abs(speed) if speed else 1 / rate
     name = str(node.get("name") or file_name(media.url) or place)
     record = Span(time, span.duration)
-    clip = Clip("", name, media, Span(span.start, duration), record, rate, speed, node.get("enabled", True) is not False, place=place)
+    clip = Clip(
+        "",
+        name,
+        media,
+        Span(span.start, duration),
+        record,
+        rate,
+        speed,
+        node.get("enabled", True) is not False,
+        place=place,
+    )
     reading.clips[place] = address
     mine = ours(node)
     segments = mine.get("segments", [])
@@ -241,7 +251,9 @@ def _nest(node: Node, address: Address, time: Fraction, place: str, reading: Rea
     name, speed = str(node.get("name") or place), _speed(node)
     enabled = node.get("enabled", True) is not False
     source = Span(span.start, span.duration * speed)
-    return Nest(str(ours(node).get("id") or place), name, source, Span(time, span.duration), tracks, rate, speed, enabled, place)
+    return Nest(
+        str(ours(node).get("id") or place), name, source, Span(time, span.duration), tracks, rate, speed, enabled, place
+    )
 
 
 def _speed(node: Node) -> Fraction:
@@ -419,7 +431,11 @@ def _new_item(item: Item, rate: Fraction) -> Node:
             "media_references": {"DEFAULT_MEDIA": reference}, "active_media_reference_key": "DEFAULT_MEDIA",
         }  # fmt: skip
     if isinstance(item, Gap):
-        return {"OTIO_SCHEMA": "Gap.1", **plain, "source_range": time_range(Span(Fraction(0), item.record.duration), rate)}
+        return {
+            "OTIO_SCHEMA": "Gap.1",
+            **plain,
+            "source_range": time_range(Span(Fraction(0), item.record.duration), rate),
+        }
     if isinstance(item, Transition):
         half = item.record.duration / 2
         return {
@@ -427,4 +443,3 @@ def _new_item(item: Item, rate: Fraction) -> Node:
             "in_offset": rational(half, rate), "out_offset": rational(half, rate),
         }  # fmt: skip
     raise ProjectError("a nested sequence cannot be written into a new project yet")
-

@@ -1,0 +1,90 @@
+"""Shows how far a render is: a bar with frames, rate and time left, lines of JSON, or nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from lp_editor.render.report import Progress as Show
+from lp_editor.render.report import Report, silent
+
+LABELS = {"filming": "filming", "faces": "finding faces", "frames": "rendering", "sound": "mixing sound"}
+
+JSON_EVERY = 0.25
+"""Seconds between two lines of JSON."""
+
+
+@contextmanager
+def shown(quiet: bool, as_json: bool) -> Iterator[Show]:
+    """A progress to hand to a verb."""
+    if as_json:
+        yield _JsonLines()
+    elif quiet:
+        yield silent
+    else:
+        with _bar() as show:
+            yield show
+
+
+class _JsonLines:
+    """One line of JSON on the standard output now and then, and for the last frame."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+        self._last = 0.0
+        self._lock = Lock()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = monotonic()
+        with self._lock:
+            started = self._started.setdefault(stage, now)
+            if done < total and now - self._last < JSON_EVERY:
+                return
+            self._last = now
+        fps = done / (now - started) if now > started else None
+        left = (total - done) / fps if fps else None
+        line = {"stage": stage, "done": done, "total": total, "fps": fps, "left": left}
+        print(json.dumps(line), flush=True)
+
+
+@contextmanager
+def _bar() -> Iterator[Show]:
+    columns = (
+        TextColumn("{task.description:14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty()) as bars:
+        tasks: dict[str, TaskID] = {}
+        lock = Lock()
+
+        def show(stage: str, done: int, total: int) -> None:
+            with lock:
+                if stage not in tasks:
+                    tasks[stage] = bars.add_task(LABELS.get(stage, stage), total=total, rate="")
+            speed = bars.tasks[tasks[stage]].speed
+            bars.update(tasks[stage], completed=done, total=total, rate=f"{speed:.1f} fps" if speed else "")
+
+        yield show
+
+
+def tell(report: Report, what: str, quiet: bool, as_json: bool) -> None:
+    """Print what a render has to tell."""
+    if as_json:
+        told = {"frames": report.frames, "rendered": report.rendered, "engine": report.engine, "notes": report.notes}
+        print(json.dumps({"report": {"output": what, **told}}), flush=True)
+        return
+    for note in report.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if not quiet:
+        kept = report.frames - report.rendered
+        print(f"{what}: {report.frames} frames, {report.rendered} rendered, {kept} kept, engine {report.engine}")

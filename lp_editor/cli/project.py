@@ -1,0 +1,213 @@
+"""``inspect``, ``mark``, ``unmark``, ``key``, ``undo``: looking at a project and marking it. None of them needs media."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from lp_editor.cli.catalogue import installed, plain_table, show
+from lp_editor.errors import ParamError
+from lp_editor.timeline.curve import INTERPOLATIONS
+from lp_editor.timeline.document import Document
+from lp_editor.timeline.model import Segment
+
+TIMES = """TIME is seconds (2s), frames (12f) or timecode (01:00:02:00; a ; before the frames is drop frame).
+Without --clip, --at is record time and means the topmost clip there. With it, seconds and frames count from the
+clip's first visible frame and timecode is source timecode; put @rec behind it for record timecode.
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the commands."""
+    _add_inspect(commands)
+    _add_mark(commands)
+    _add_unmark(commands)
+    _add_key(commands)
+    undo = commands.add_parser(
+        "undo", help="take back the last change of a project", epilog="example:\n  lp-editor undo cut.otio\n"
+    )
+    undo.add_argument("project", type=Path)
+    undo.set_defaults(run=_undo)
+
+
+def _add_inspect(commands: Any) -> None:
+    command = commands.add_parser(
+        "inspect", help="show tracks, clips, media and marks",
+        epilog="examples:\n  lp-editor inspect cut.otio\n  lp-editor inspect cut.otio --json\n",
+    )  # fmt: skip
+    command.add_argument("project", type=Path)
+    command.add_argument("--json", action="store_true", help="print JSON (schema: docs/formats.md)")
+    command.set_defaults(run=_inspect)
+
+
+def _add_mark(commands: Any) -> None:
+    command = commands.add_parser(
+        "mark", help="mark a stretch of a clip, or a cut, with an effect", description=TIMES,
+        epilog="examples:\n  lp-editor mark cut.otio --at 2s --for 1s expression smile=0.6\n"
+        "  lp-editor mark cut.otio --clip A003 --at 12f --for 2s expression smile=0@0,0.7@10f:smooth,0@2s ease=0\n"
+        "  lp-editor mark cut.otio --clip V1/3 preset=warm-smile\n"
+        "  lp-editor mark cut.otio --at 4s --for 8f stitch\n"
+        "\nease=12f (or ease=6f,12f, in and out) and face=2 (1 is the largest) go with every effect.\n",
+    )  # fmt: skip
+    command.add_argument("project", type=Path)
+    command.add_argument("--clip", help="name, place (V1/3) or id; of a joint, the clip before the cut")
+    command.add_argument("--at", metavar="TIME", help="where it starts")
+    command.add_argument("--for", dest="length", metavar="TIME", help="how long; to the clip's end without it")
+    command.add_argument("-o", "--output", type=Path, help="write another file instead of the project itself")
+    command.add_argument("--json", action="store_true", help="print what was marked as JSON")
+    command.add_argument("words", nargs="*", metavar="EFFECT key=value", help="effect, then parameters")
+    command.set_defaults(run=_mark)
+
+
+def _add_unmark(commands: Any) -> None:
+    command = commands.add_parser(
+        "unmark", help="take marks away",
+        epilog="examples:\n  lp-editor unmark cut.otio s2\n  lp-editor unmark cut.otio --clip A003\n"
+        "  lp-editor unmark cut.otio --all\n",
+    )  # fmt: skip
+    command.add_argument("project", type=Path)
+    command.add_argument("segment", nargs="?", help="the id of a segment or joint")
+    command.add_argument("--clip", help="all marks of a clip")
+    command.add_argument("--at", metavar="TIME", help="all marks of the clip at this record time")
+    command.add_argument("--all", action="store_true", help="every mark of the project")
+    command.set_defaults(run=_unmark)
+
+
+def _add_key(commands: Any) -> None:
+    command = commands.add_parser(
+        "key", help="set, move or delete a key of a parameter",
+        epilog="examples (times count from the segment's start):\n"
+        "  lp-editor key cut.otio s1 smile set --at 10f 0.7 --as smooth\n"
+        "  lp-editor key cut.otio s1 smile move --at 10f --to 15f\n"
+        "  lp-editor key cut.otio s1 smile delete --at 15f\n",
+    )  # fmt: skip
+    command.add_argument("project", type=Path)
+    command.add_argument("segment", help="the id of the segment")
+    command.add_argument("param", help="the parameter")
+    command.add_argument("action", choices=("set", "move", "delete"))
+    command.add_argument("value", nargs="?", type=float, help="the value to set")
+    command.add_argument("--at", required=True, metavar="TIME", help="the key's time")
+    command.add_argument("--to", metavar="TIME", help="where to move it")
+    command.add_argument("--as", dest="interpolation", default="linear", choices=INTERPOLATIONS, help="to the next key")
+    command.set_defaults(run=_key)
+
+
+def _inspect(asked: argparse.Namespace) -> int:
+    from lp_editor.summary import found, segment_text, summary
+    from lp_editor.timeline.document import open_document
+    from lp_editor.timeline.timecode import rate_text, timecode
+
+    document = open_document(asked.project)
+    project = document.project
+    if asked.json:
+        print(json.dumps(summary(document), indent=2))
+        return 0
+    start, end = (timecode(t, project.rate, project.drop_frame) for t in (project.start, project.start + project.duration))
+    print(f"{project.name}: {rate_text(project.rate)} fps, {start} to {end}, {len(project.tracks)} tracks")
+    table = plain_table("place", "clip", "id", "record", "length", "source", "media", "marks")
+    for clip in project.clips():
+        media = clip.media.kind if clip.media.kind in ("missing", "generator") else clip.media.name
+        state = "" if clip.media.kind == "generator" or found(clip.media) else " (missing)"
+        marks = [segment_text(s, clip) for s in clip.segments]
+        marks += [f"{clip.joint.id} {clip.joint.effect} into the next clip"] if clip.joint else []
+        table.add_row(
+            clip.place, clip.name + ("" if clip.enabled else " (off)"), clip.id,
+            timecode(clip.record.start + project.start, project.rate, project.drop_frame),
+            f"{float(clip.record.duration * project.rate):g}f",
+            timecode(clip.source.start, clip.rate) + ("" if clip.speed == 1 else f" ×{float(clip.speed):g}"),
+            media + state, "\n".join(marks),
+        )  # fmt: skip
+    show(table)
+    return 0
+
+
+def _words(words: list[str]) -> tuple[str, dict[str, str]]:
+    """The effect and its parameters from the words of the command line."""
+    effect, params = "", {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if sign:
+            if name in params:
+                raise ParamError(f"{name} is given twice")
+            params[name] = value
+        elif effect:
+            raise ParamError(f"parameters are key=value, got {word!r} after the effect {effect!r}")
+        else:
+            effect = word
+    return effect, params
+
+
+def _mark(asked: argparse.Namespace) -> int:
+    from lp_editor import verbs
+    from lp_editor.summary import segment_text
+    from lp_editor.timeline.metadata import joint_to_json, segment_to_json
+
+    effect, params = _words(asked.words)
+    document = verbs.open_project(asked.project)
+    made = verbs.mark(
+        document, effect, clip=asked.clip, at=asked.at, length=asked.length, params=params, registry=installed()
+    )
+    made.document.save(asked.output)
+    clip, mark = made.clip, made.mark
+    if asked.json:
+        stored = segment_to_json(mark) if isinstance(mark, Segment) else joint_to_json(mark)
+        print(json.dumps({"clip": {"name": clip.name, "id": clip.id, "place": clip.place}, "mark": stored}))
+        return 0
+    text = segment_text(mark, clip) if isinstance(mark, Segment) else f"{mark.id} {mark.effect}, into the next clip"
+    print(f"marked {clip.name} ({clip.place}): {text}")
+    _hint(asked.project, asked.output)
+    return 0
+
+
+def _hint(project: Path, output: Path | None = None) -> None:
+    if output is None:
+        print(f"take it back with: lp-editor undo {project}")
+
+
+def _unmark(asked: argparse.Namespace) -> int:
+    from lp_editor import verbs
+
+    if not (asked.segment or asked.clip or asked.at or asked.all):
+        raise ParamError("say which marks: an id, --clip, --at or --all; `inspect` lists them")
+    document = verbs.open_project(asked.project)
+    changed, gone = verbs.unmark(document, segment=asked.segment, clip=asked.clip, at=asked.at)
+    changed.save()
+    print(f"unmarked {', '.join(gone)}")
+    _hint(asked.project)
+    return 0
+
+
+def _key(asked: argparse.Namespace) -> int:
+    from lp_editor import verbs
+
+    document = verbs.open_project(asked.project)
+    changed = _keyed(verbs, document, asked)
+    changed.save()
+    print(f"{asked.action} {asked.segment} {asked.param} at {asked.at}")
+    _hint(asked.project)
+    return 0
+
+
+def _keyed(verbs: Any, document: Document, asked: argparse.Namespace) -> Document:
+    made: Document
+    if asked.action == "set":
+        if asked.value is None:
+            raise ParamError("say the value to set: … set --at TIME VALUE")
+        made = verbs.set_key(document, asked.segment, asked.param, asked.at, asked.value, asked.interpolation)
+    elif asked.action == "move":
+        if asked.to is None:
+            raise ParamError("say where to move the key: --to TIME")
+        made = verbs.move_key(document, asked.segment, asked.param, asked.at, asked.to)
+    else:
+        made = verbs.delete_key(document, asked.segment, asked.param, asked.at)
+    return made
+
+
+def _undo(asked: argparse.Namespace) -> int:
+    from lp_editor.timeline.document import undo
+
+    left = undo(asked.project)
+    print(f"took back the last change of {asked.project}; {left} more can be")
+    return 0

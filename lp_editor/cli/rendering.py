@@ -1,0 +1,115 @@
+"""``still`` and ``render``: pictures out of a project."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lp_editor.errors import OutputError
+
+if TYPE_CHECKING:
+    from lp_editor.render.program import Settings
+
+
+def add(commands: Any) -> None:
+    """Add the commands."""
+    still = commands.add_parser(
+        "still", help="render one frame",
+        epilog="examples:\n  lp-editor still cut.otio --at 2s -o still.png\n"
+        "  lp-editor still cut.otio --at 01:00:02:00 -o both.png --compare\n",
+    )  # fmt: skip
+    still.add_argument("project", type=Path)
+    still.add_argument("--at", required=True, metavar="TIME", help="record time")
+    still.add_argument("-o", "--output", type=Path, required=True, help="a .png or .jpg")
+    still.add_argument("--compare", action="store_true", help="the frame as filmed on the left, finished on the right")
+    _add_common(still)
+    still.set_defaults(run=_still)
+    render = commands.add_parser(
+        "render", help="render the whole cut, or each marked stretch",
+        epilog="examples:\n  lp-editor render cut.otio -o finished.mp4\n"
+        "  lp-editor render cut.otio -o finished.mkv --codec ffv1 --matte matte.mkv\n"
+        "  lp-editor render cut.otio --clips rendered/\n"
+        "\nWhat was rendered before is kept: only what changed is rendered again.\n",
+    )  # fmt: skip
+    render.add_argument("project", type=Path)
+    where = render.add_mutually_exclusive_group(required=True)
+    where.add_argument("-o", "--output", type=Path, help="one file for the whole cut (.mp4, .mov, .mkv)")
+    where.add_argument("--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked")
+    render.add_argument("--codec", choices=("h264", "ffv1"), default="h264", help="ffv1 is lossless, in MKV")
+    render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
+    render.add_argument("--matte", type=Path, metavar="FILE", help="also write what was changed, grey, FFV1 in MKV")
+    render.add_argument("--workers", type=int, metavar="N", help="how many chunks at a time; a core each by default")
+    render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
+    _add_common(render)
+    render.set_defaults(run=_render)
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--engine", default="auto", metavar="NAME", help="auto (the best that runs here) or mesh")
+    command.add_argument("--device", default="cpu", help="where the engine runs (cpu)")
+    command.add_argument("--force", action="store_true", help="overwrite what is there")
+    command.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _settings(asked: argparse.Namespace) -> Settings:
+    from lp_editor.media.sink import Codec
+    from lp_editor.render.executor import LocalExecutor
+    from lp_editor.render.program import Settings
+
+    workers = getattr(asked, "workers", None)
+    if workers is not None and workers < 1:
+        raise OutputError(f"--workers takes 1 or more, got {workers}")
+    return Settings(
+        Codec(getattr(asked, "codec", "h264")), asked.engine, asked.device, getattr(asked, "format", None), asked.force,
+        LocalExecutor(workers),
+    )  # fmt: skip
+
+
+def _still(asked: argparse.Namespace) -> int:
+    from lp_editor import verbs
+    from lp_editor.cli.catalogue import installed
+    from lp_editor.cli.progress import shown
+    from lp_editor.media.sink import write_still
+    from lp_editor.render.program import check_output
+    from lp_editor.render.sheet import side_by_side
+
+    check_output(asked.output, asked.force)
+    document = verbs.open_project(asked.project)
+    with shown(asked.quiet, False) as progress:
+        finished, filmed, report = verbs.still(
+            document, asked.at, _settings(asked), registry=installed(), progress=progress
+        )
+    image = finished.rgb_all()
+    write_still(asked.output, side_by_side(filmed.rgb_all(), image) if asked.compare else image)
+    for note in report.notes:
+        print(f"note: {note}")
+    print(f"{asked.output}: {image.shape[1]}x{image.shape[0]}, engine {report.engine}")
+    return 0
+
+
+def _render(asked: argparse.Namespace) -> int:
+    from lp_editor import verbs
+    from lp_editor.cli.catalogue import installed
+    from lp_editor.cli.progress import shown, tell
+    from lp_editor.render.program import check_output
+
+    document = verbs.open_project(asked.project)
+    settings, registry = _settings(asked), installed()
+    if asked.clips is None:
+        with shown(asked.quiet, asked.json) as progress:
+            report = verbs.render(
+                document, asked.output, settings, matte=asked.matte, registry=registry, progress=progress
+            )
+        tell(report, str(asked.output), asked.quiet, asked.json)
+        return 0
+    if asked.matte or asked.format:
+        raise OutputError("--clips writes each stretch in its clip's own format; --matte and --format go with -o")
+    target = asked.clips / asked.project.with_suffix(".otio").name
+    if target.exists():
+        check_output(target, asked.force)
+    with shown(asked.quiet, asked.json) as progress:
+        relinked, report = verbs.render_stretches(document, asked.clips, settings, registry=registry, progress=progress)
+    relinked.save(target)
+    tell(report, str(target), asked.quiet, asked.json)
+    return 0

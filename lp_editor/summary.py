@@ -1,0 +1,104 @@
+"""What ``inspect`` tells of a project: tracks, clips, media found or missing, marks; needs no media."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from lp_editor.timeline.curve import Curve
+from lp_editor.timeline.document import Document
+from lp_editor.timeline.metadata import joint_to_json, segment_to_json
+from lp_editor.timeline.model import Clip, Item, Media, Nest, Project, Segment, Span, Track
+from lp_editor.timeline.timecode import timecode
+
+
+def summary(document: Document) -> dict[str, Any]:
+    """A project as JSON, by the schema of the formats page. Times are seconds, and timecode where editors read it."""
+    project = document.project
+    return {
+        "name": project.name,
+        "path": str(document.path),
+        "rate": float(project.rate),
+        "start": timecode(project.start, project.rate, project.drop_frame),
+        "duration": float(project.duration),
+        "tracks": [_track(track, project) for track in project.tracks],
+    }
+
+
+def _track(track: Track, project: Project) -> dict[str, Any]:
+    return {
+        "name": track.name,
+        "kind": track.kind,
+        "enabled": track.enabled,
+        "clips": [_clip(clip, project) for clip in _clips(track.items)],
+    }
+
+
+def _clips(items: tuple[Item, ...]) -> Iterator[Clip]:
+    """The clips of a track, those of nested sequences among them."""
+    for item in items:
+        if isinstance(item, Clip):
+            yield item
+        elif isinstance(item, Nest):
+            for track in item.tracks:
+                yield from _clips(track.items)
+
+
+def _clip(clip: Clip, project: Project) -> dict[str, Any]:
+    return {
+        "name": clip.name,
+        "id": clip.id,
+        "place": clip.place,
+        "enabled": clip.enabled,
+        "media": _media(clip.media),
+        "rate": float(clip.rate),
+        "speed": float(clip.speed),
+        "record": {**_span(clip.record), "timecode": timecode(clip.record.start + project.start, project.rate)},
+        "source": {**_span(clip.source), "timecode": timecode(clip.source.start, clip.rate)},
+        "segments": [segment_to_json(segment) for segment in clip.segments],
+        "joint": joint_to_json(clip.joint) if clip.joint else None,
+    }
+
+
+def _span(span: Span) -> dict[str, float]:
+    return {"start": float(span.start), "duration": float(span.duration)}
+
+
+def _media(media: Media) -> dict[str, Any]:
+    return {
+        "kind": media.kind,
+        "name": media.name,
+        "url": media.url,
+        "path": None if media.path is None else str(media.path),
+        "found": found(media),
+        "available": None if media.available is None else _span(media.available),
+    }
+
+
+def found(media: Media) -> bool:
+    """Whether a clip's media is there: its file, or of an image sequence its folder."""
+    if media.path is None:
+        return False
+    return media.path.is_file() if media.kind == "file" else media.path.parent.is_dir()
+
+
+def segment_text(segment: Segment, clip: Clip) -> str:
+    """A segment in one line, as an editor would write it: times from the clip's first frame."""
+    start = clip.record_span(segment.span).start - clip.record.start
+    length = clip.record_span(segment.span).duration
+    params = " ".join(f"{n}={_value(v)}" for n, v in segment.params.items())
+    face = "" if segment.face == "largest" else f" face={segment.face}"
+    return f"{segment.id} {segment.effect} at {_seconds(start)} for {_seconds(length)} {params}{face}".rstrip()
+
+
+def _seconds(time: Fraction) -> str:
+    return f"{float(time):.3f}".rstrip("0").rstrip(".") + "s"
+
+
+def _value(value: object) -> str:
+    if not isinstance(value, Curve):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if value.is_constant:
+        return f"{value.keys[0].value:g}"
+    return ",".join(f"{k.value:g}@{_seconds(k.time)}" for k in value.keys[:6]) + (",…" if len(value.keys) > 6 else "")
