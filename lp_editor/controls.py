@@ -154,4 +154,5 @@ class Controls:
     @property
     def active(self) -> NDArray[np.bool_]:
         """Which frames ask for anything, (T,)."""
-        return (self.offsets != 0).any(1) | (self.weights > 0).any(1) | (self.neutral > 0).any(1)
+        asked: NDArray[np.bool_] = (self.offsets != 0).any(1) | (self.weights > 0).any(1) | (self.neutral > 0).any(1)
+        return asked

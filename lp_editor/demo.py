@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -74,9 +75,7 @@ def make_demo(
     document = document.save()
     settings = Settings(Codec.H264, engine, force=True)
     report = verbs.render(document, files[1], settings, registry=registry, progress=progress)
-    relinked, more = verbs.render_stretches(
-        document, folder / "clips", settings, registry=registry, progress=progress
-    )
+    relinked, more = verbs.render_stretches(document, folder / "clips", settings, registry=registry, progress=progress)
     relinked.save(files[2])
     write_still(files[3], contact_sheet(_moments(document.project, info, files[1], settings)))
     return Made(files, tuple(dict.fromkeys([*notes, *report.notes, *more.notes])))
@@ -87,17 +86,22 @@ def make_demo(
 
 def film_portrait(path: Path, progress: Progress) -> None:
     """Film the portrait into an H.264 file with sound."""
-    from skimage.data import astronaut
+    import skimage.data
 
     format = VideoFormat(WIDTH, HEIGHT, "yuv420p", Colour(BT709, BT709, BT709))
     chunk = path.with_name(f".{path.stem}.pictures")
     try:
-        pictures = _counted((Picture.of_rgb(f, format) for f in _filmed(astronaut())), progress)
+        pictures = _counted((Picture.of_rgb(f, format) for f in _filmed(_portrait(skimage.data))), progress)
         encode_chunk(chunk, pictures, format, RATE, Codec.H264)
         sound = SoundTrack(SOUND_RATE, 2, "flt", iter([_music(Fraction(FRAMES) / RATE)]))
         join_chunks(path, [chunk], [FRAMES], RATE, Codec.H264, sound)
     finally:
         chunk.unlink(missing_ok=True)
+
+
+def _portrait(data: Any) -> Image:
+    """The public-domain portrait, (512, 512, 3)."""
+    return np.asarray(data.astronaut(), np.uint8)
 
 
 def _counted(pictures: Iterator[Picture], progress: Progress) -> Iterator[Picture]:
@@ -122,7 +126,9 @@ def _filmed(portrait: Image) -> Iterator[Image]:
         yield np.clip(frame * light + grain[..., None], 0, 255).astype(np.uint8)
 
 
-def _camera(t: float, x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _camera(
+    t: float, x: NDArray[np.float32], y: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where each pixel looks in the enlarged portrait: drift, push-in and tilt, and a head that sways by itself."""
     zoom = 1.0 + 0.006 * t + 0.004 * np.sin(0.7 * t)
     turn = np.radians(0.5 * np.sin(0.6 * t) + 0.2 * np.sin(1.7 * t))
@@ -254,7 +260,10 @@ def _frames(project: Project) -> Iterator[tuple[int, str]]:
             for part in {"gaze": (0.33, 0.72), "expression": (0.22, 0.5)}.get(segment.effect, (0.5,)):
                 if strip.key == "V1/3":
                     part = 0.24 / float(span.duration) if part < 0.3 else 0.5
-                frame = int((strip.program_time(span.start) + span.duration * Fraction(part).limit_denominator(1000)) * project.rate)
+                frame = int(
+                    (strip.program_time(span.start) + span.duration * Fraction(part).limit_denominator(1000))
+                    * project.rate
+                )
                 yield frame, segment.effect
         for event in joints:
             if isinstance(event.picture, Morph) and event.picture.outgoing.strip.key == strip.key:
@@ -267,7 +276,7 @@ def _moment(
 ) -> Moment | None:  # fmt: skip
     """One column: the filmed and the finished frame around the face; None where no face is."""
     event = next(e for e in cut(project) if e.first <= frame < e.stop)
-    strip = list(strips_of(event.picture))[0]
+    strip = next(iter(strips_of(event.picture)))
     zero = strip.clip.media.available.start if strip.clip.media.available else Fraction(0)
     index = int(Footage(strip, info, zero).indices(frame, 1, project.rate, source)[0])
     tracks = analyse_faces(source, index, index + 1, settings.cache / "faces")

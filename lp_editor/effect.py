@@ -216,7 +216,7 @@ def parameters(effect: type[Effect]) -> list[Parameter]:
 
 
 def _parameter(spec: Field[Any], kind: Any) -> Parameter:
-    default = None if spec.default is MISSING else spec.default
+    default: Any = None if spec.default is MISSING else spec.default
     if bounds := spec.metadata.get("knob"):
         low, high = bounds.low, bounds.high
         value = default.bounds()[0] if isinstance(default, Curve) else default

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from lp_editor.hooks import hookimpl
+from lp_editor import hookimpl
 
 
 @hookimpl

@@ -291,7 +291,10 @@ def _heard_picture(picture: Picture, span: Span) -> Iterator[Heard]:
     elif isinstance(picture, Dissolve):
         for side, rising in ((picture.outgoing, False), (picture.incoming, True)):
             for sound in _heard_picture(side, span):
-                yield replace(sound, **{"rise" if rising else "fall": span.duration})
+                if rising:
+                    yield replace(sound, rise=span.duration)
+                else:
+                    yield replace(sound, fall=span.duration)
 
 
 def _heard(tracks: Iterable[Track], origin: Fraction, pace: Fraction, window: Span | None) -> Iterator[Heard]:

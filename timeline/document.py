@@ -7,6 +7,7 @@ and keeps what was there before, so that `undo` takes it back.
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import os
 import re
@@ -143,7 +144,7 @@ def _joints_in(project: Project) -> dict[str, str]:
     found: dict[str, str] = {}
     for track in _all_tracks(project.tracks):
         items = [i for i in track.items]
-        for a, b in zip(items, items[1:], strict=False):
+        for a, b in itertools.pairwise(items):
             if isinstance(a, Clip) and isinstance(b, Clip) and a.joint:
                 found[b.place] = a.joint.id
     return found

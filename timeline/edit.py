@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from fractions import Fraction
@@ -44,7 +45,7 @@ def add_joint(project: Project, clip: Clip, joint: Joint) -> Project:
 def next_clip(project: Project, clip: Clip) -> Clip | None:
     """The clip that follows another without gap or transition."""
     for items in _rows(project.tracks):
-        for a, b in zip(items, items[1:], strict=False):
+        for a, b in itertools.pairwise(items):
             if isinstance(a, Clip) and a.place == clip.place:
                 return b if isinstance(b, Clip) else None
     return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from lp_editor.errors import ParamError, ProjectError
 from lp_editor.timeline.curve import (
@@ -14,6 +14,8 @@ from lp_editor.timeline.curve import (
     value_to_json,
 )
 from lp_editor.timeline.model import Ease, Joint, ParamValue, Segment, Span
+
+MarkT = TypeVar("MarkT", Segment, Joint)
 
 VERSION = 1
 """Of our metadata."""
@@ -55,7 +57,7 @@ def joint_from_json(stored: Any, where: str) -> Joint:
     return _read(stored, where, "joint", _joint)
 
 
-def _read(stored: Any, where: str, what: str, make: Any) -> Any:
+def _read(stored: Any, where: str, what: str, make: Callable[[Mapping[str, Any]], MarkT]) -> MarkT:
     if not isinstance(stored, dict):
         raise ProjectError(f"{where}: a {what} should be an object, not {type(stored).__name__}")
     try:

@@ -174,7 +174,8 @@ def original_view(tree: Node) -> Node:
     """
     if not _has_rendered(tree):
         return tree
-    return _restored(copy.deepcopy(tree))
+    restored: Node = _restored(copy.deepcopy(tree))
+    return restored
 
 
 def _has_rendered(node: Any) -> bool:

@@ -104,7 +104,9 @@ def _inspect(asked: argparse.Namespace) -> int:
     if asked.json:
         print(json.dumps(summary(document), indent=2))
         return 0
-    start, end = (timecode(t, project.rate, project.drop_frame) for t in (project.start, project.start + project.duration))
+    start, end = (
+        timecode(t, project.rate, project.drop_frame) for t in (project.start, project.start + project.duration)
+    )
     print(f"{project.name}: {rate_text(project.rate)} fps, {start} to {end}, {len(project.tracks)} tracks")
     table = plain_table("place", "clip", "id", "record", "length", "source", "media", "marks")
     for clip in project.clips():

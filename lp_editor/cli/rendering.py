@@ -35,7 +35,9 @@ def add(commands: Any) -> None:
     render.add_argument("project", type=Path)
     where = render.add_mutually_exclusive_group(required=True)
     where.add_argument("-o", "--output", type=Path, help="one file for the whole cut (.mp4, .mov, .mkv)")
-    where.add_argument("--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked")
+    where.add_argument(
+        "--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked"
+    )
     render.add_argument("--codec", choices=("h264", "ffv1"), default="h264", help="ffv1 is lossless, in MKV")
     render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
     render.add_argument("--matte", type=Path, metavar="FILE", help="also write what was changed, grey, FFV1 in MKV")

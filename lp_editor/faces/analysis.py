@@ -137,7 +137,7 @@ def _appearance(tracklet: Tracklet) -> tuple[int, float]:
 
 
 def _pack(tracklets: Sequence[Tracklet]) -> bytes:
-    arrays: dict[str, np.ndarray] = {"count": np.array(len(tracklets))}  # type: ignore[type-arg]
+    arrays: dict[str, np.ndarray] = {"count": np.array(len(tracklets))}
     for i, tracklet in enumerate(tracklets):
         seen = [f for f in tracklet.faces if f is not None]
         names = sorted(seen[0].blendshapes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import cv2
+import numpy as np
 
 from lp_editor.face import Box, Face, Image
 from lp_editor.faces.model import Landmarker
@@ -37,7 +38,7 @@ def find_faces(pixels: Image, landmarker: Landmarker) -> list[Face]:
             part = pixels[tile.y0 : tile.y1, tile.x0 : tile.x1]
             scale = LOOK / size
             if scale > 1:
-                part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+                part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
             found = _merge(found, _whole(landmarker(part, (tile.x0, tile.y0), max(scale, 1.0)), tile))
     return found
 

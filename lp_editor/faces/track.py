@@ -76,7 +76,7 @@ class _Follower:
         pixels = picture.rgb(inside)
         scale = min(1.0, SEEN_AT / max(inside.width, inside.height))
         if scale < 1:
-            pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         found = self.landmarker(pixels, (inside.x0, inside.y0), scale)
         return found[0] if found else None
 
@@ -170,6 +170,6 @@ def smoothed(faces: Sequence[Face | None]) -> list[Face | None]:
             padded = np.concatenate([2 * points[:1] - points[2:0:-1], points, 2 * points[-1:] - points[-2:-4:-1]])
             smooth = sum(w * padded[i : i + len(run)] for i, w in enumerate(SAVITZKY_GOLAY))
             for i, face in enumerate(run):
-                out[start + i] = replace(face, points=np.asarray(smooth[i], np.float32))  # type: ignore[index]
+                out[start + i] = replace(face, points=np.asarray(smooth[i], np.float32))
         start = max(stop, start + 1)
     return out

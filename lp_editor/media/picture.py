@@ -137,7 +137,7 @@ class Picture:
             rows, columns = format.plane_shape(i)
             values = np.full((rows, columns), float(format.peak), np.float32) if i == 3 else yuv[..., i]
             if values.shape != (rows, columns):
-                values = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
+                values = np.asarray(cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
             planes.append(np.clip(np.rint(values), 0, format.peak).astype(np.uint8))
         return Picture(tuple(planes), format)
 
@@ -266,7 +266,7 @@ def to_frame(picture: Picture) -> av.VideoFrame:
     frame = av.VideoFrame(format.width, format.height, format.pix_fmt)
     for plane, samples in zip(frame.planes, picture.planes, strict=True):
         rows, columns = samples.shape
-        view = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        view = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         view[:rows, :columns] = samples
     colour = format.colour
     frame.colorspace, frame.color_range = colour.matrix, 2 if colour.full_range else 1
@@ -316,5 +316,5 @@ def from_frame(frame: av.VideoFrame, sample_aspect: Fraction | None = None) -> P
     planes = []
     for i, plane in zip(range(format.layout.planes), frame.planes, strict=True):
         rows, columns = format.plane_shape(i)
-        planes.append(np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:rows, :columns].copy())
+        planes.append(np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:rows, :columns].copy())
     return Picture(tuple(planes), format)

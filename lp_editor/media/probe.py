@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def _video(path: Path, container: Any, stream: Any) -> VideoInfo:
     rate = exact_rate(Fraction(stream.average_rate or stream.guessed_rate or 25))
     if not times:
         times, keys, last_duration = (0,), (0,), round(1 / rate / base)
-    steps = {b - a for a, b in zip(times, times[1:], strict=False)}
+    steps = {b - a for a, b in itertools.pairwise(times)}
     variable = bool(steps) and (max(steps) - min(steps)) * base > Fraction(1, 500)
     if not variable and stream.guessed_rate:
         rate = exact_rate(Fraction(stream.guessed_rate))

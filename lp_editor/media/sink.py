@@ -95,8 +95,8 @@ def check_delivery(output: Path, codec: Codec, format: VideoFormat | None = None
             )
 
 
-def encode_chunk(path: Path, pictures: Iterable[Picture], format: VideoFormat, rate: Fraction, codec: Codec) -> int:
-    """Encode a run of pictures, all of ``format``, into a file of its own; returns how many there were.
+def encode_chunk(path: Path, pictures: Iterable[Picture], format: VideoFormat, rate: Fraction, codec: Codec) -> None:
+    """Encode a run of pictures, all of ``format``, into a file of its own.
 
     H.264 chunks are MP4, which keeps decoding times exactly; FFV1 ones are MKV; whatever the name.
     """
@@ -111,7 +111,6 @@ def encode_chunk(path: Path, pictures: Iterable[Picture], format: VideoFormat, r
             file.mux(stream.encode(frame))
             count += 1
         file.mux(stream.encode(None))
-    return count
 
 
 def _without_alpha(picture: Picture, format: VideoFormat) -> Picture:
@@ -192,9 +191,9 @@ def _video_packets(chunks: Sequence[Path], counts: Sequence[int], rate: Fraction
     for path, count in zip(chunks, counts, strict=True):
         with av.open(str(path)) as file:
             stream = file.streams.video[0]
-            base, seen = Fraction(stream.time_base), 0
+            base, seen = Fraction(stream.time_base or 1), 0
             for packet in file.demux(stream):
-                if packet.pts is None:
+                if packet.pts is None or packet.dts is None:
                     continue
                 packet.pts = start + round(packet.pts * base * rate)
                 packet.dts = start + round(packet.dts * base * rate)
@@ -249,12 +248,13 @@ def _sound_frame(block: NDArray[np.float64], kind: str, sound: SoundTrack) -> av
 
 def _coded(block: NDArray[np.float64], kind: str) -> NDArray[Any]:
     if kind in ("flt", "dbl"):
-        return block.astype(np.float32 if kind == "flt" else np.float64)
+        return np.asarray(block, np.float32 if kind == "flt" else np.float64)
     if kind == "u8":
-        return np.clip(np.rint(block * 128) + 128, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(block * 128) + 128, 0, 255), np.uint8)
     bits = 16 if kind == "s16" else 32
-    whole = np.clip(np.rint(block * 2.0 ** (bits - 1)), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
-    return whole.astype(np.int16 if bits == 16 else np.int32)
+    whole: NDArray[Any] = np.clip(np.rint(block * 2.0 ** (bits - 1)), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
+    kept: NDArray[Any] = whole.astype(np.int16 if bits == 16 else np.int32)
+    return kept
 
 
 def write_still(path: Path, image: Image) -> None:

@@ -125,7 +125,8 @@ def bases() -> Bases:
     with resources.as_file(resources.files("lp_editor.mesh") / "displacements.npz") as path, np.load(path) as stored:
         names = [str(n) for n in stored["names"]]
         measured = dict(zip(names, stored["displacements"].astype(np.float64), strict=True))
-    positive, negative = {}, {}
+    positive: dict[str, Array] = {}
+    negative: dict[str, Array] = {}
     for side in ("Left", "Right"):
         for table, out in ((PER_SIDE, positive), (PER_SIDE_NEGATIVE, negative)):
             for name, recipe in table.items():

@@ -61,7 +61,7 @@ class MeshEngine:
         lips = max(float(np.percentile(lip_ratio(points), 90)), 0.04)
         local = np.stack([to_local(p, procrustes(p)) for p in points])
         neutral = np.median(local, axis=0)
-        hashed = blake2b(np.float32([*openings.values(), lips]).tobytes(), digest_size=8)
+        hashed = blake2b(np.array([*openings.values(), lips], np.float32).tobytes(), digest_size=8)
         hashed.update(neutral.astype(np.float32).tobytes())
         return MeshLook(Person(openings, lips, neutral), hashed.hexdigest())
 

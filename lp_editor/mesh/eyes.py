@@ -7,6 +7,7 @@ does not move is the filmed one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -192,11 +193,11 @@ def _iris(crop: FloatImage, inner: NDArray[np.bool_], rho: FloatImage, width: fl
         here = seen & (rings == k)
         last = np.median(crop[here], 0) if here.sum() > 2 else last
         profile[k] = last
-    profile = cv2.GaussianBlur(profile.reshape(24, 1, 3), (1, 5), 1).reshape(24, 3)
+    profile = np.asarray(cv2.GaussianBlur(profile.reshape(24, 1, 3), (1, 5), 1), np.float32).reshape(24, 3)
     at = np.minimum(rho, 1.15) * 20
     radial = np.stack([np.interp(at, np.arange(24) + 0.5, profile[:, c]) for c in range(3)], -1)
     glint = np.where(seen & (rho < 1), np.maximum((crop - radial).min(2) - 18, 0), 0).astype(np.float32)
-    glint = cv2.GaussianBlur(glint, (0, 0), 0.5)
+    glint = np.asarray(cv2.GaussianBlur(glint, (0, 0), 0.5), np.float32)
     known = _softened(seen, width)
     iris = (crop - glint[..., None]) * known + radial * (1 - known)
     return np.asarray(iris, np.float32), np.asarray(glint, np.float32)
@@ -261,7 +262,7 @@ def _skin(base: FloatImage, shape: FloatImage, width: float) -> FloatImage:
     """Skin filled into a shape from around it, coarse to fine, a little lighter on the bulge of the lid."""
     hidden = cv2.dilate((shape > 0.3).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     known = (~hidden).astype(np.float32)
-    filled: FloatImage | None = None
+    filled: NDArray[Any] | None = None
     for reach in (0.4, 0.2, 0.1, 0.05):
         sigma = max(0.8, reach * width)
         weight = cv2.GaussianBlur(known, (0, 0), sigma)

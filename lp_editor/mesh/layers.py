@@ -67,8 +67,8 @@ def _fixed(points: Array, part: Box) -> NDArray[np.int32]:
 
 
 def _down(drawn: NDArray[np.uint8], part: Box, feather: float) -> FloatImage:
-    small = cv2.resize(drawn, (part.width, part.height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return cv2.GaussianBlur(small, (0, 0), feather).astype(np.float32) if feather > 0 else small
+    small = np.asarray(cv2.resize(drawn, (part.width, part.height), interpolation=cv2.INTER_AREA), np.float32) / 255
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), feather) if feather > 0 else small, np.float32)
 
 
 def around(points: Array, pad: float, inside: Box) -> Box | None:

@@ -147,7 +147,7 @@ def _lids_and_gaze(
     """How far each eye closes (1 closed, negative wider), and where each iris goes, in cm."""
     blink, gaze = {}, {}
     for side in ("left", "right"):
-        upper, lower, _ = EYES[side]
+        upper, _lower, _ = EYES[side]
         width = float(np.linalg.norm(local[upper[0]] - local[upper[-1]]))
         x, y = _value(offsets, f"gaze_x_{side}"), _value(offsets, f"gaze_y_{side}")
         shift = np.array([x, y, 0]) * GAZE * width

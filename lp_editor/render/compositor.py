@@ -135,7 +135,7 @@ def _coarser(array: FloatImage, step: tuple[int, int]) -> FloatImage:
 def _coarser_flow(flow: FloatImage | None, step: tuple[int, int]) -> FloatImage | None:
     if flow is None or step == (1, 1):
         return flow
-    return _coarser(flow, step) / np.array(step, np.float32)
+    return np.asarray(_coarser(flow, step) / np.array(step, np.float32), np.float32)
 
 
 def _change_plane(filmed: Plane, out: Plane, box: Box, change: _Change, peak: int) -> None:

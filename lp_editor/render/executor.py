@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from os import cpu_count
@@ -51,4 +52,4 @@ class LocalExecutor:
 def shares(jobs: Sequence[JobT], workers: int) -> list[Sequence[JobT]]:
     """The jobs in as many neighbouring runs as there are workers, of nearly equal length; none empty."""
     edges = [round(i * len(jobs) / workers) for i in range(workers + 1)]
-    return [jobs[a:b] for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    return [jobs[a:b] for a, b in itertools.pairwise(edges) if b > a]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +96,7 @@ def _played(voice: Voice, first: int, count: int, rate: int) -> Samples:
     return _interpolated(voice.source, positions)
 
 
-def _interpolated(source: SoundSource, positions: NDArray[np.float64]) -> Samples:
+def _interpolated(source: SoundSource, positions: NDArray[Any]) -> Samples:
     """Samples at evenly spaced fractional positions, (N, channels), by a Hann-windowed sinc of `TAPS` samples.
 
     Positions further apart than one sample are low-passed first, so that nothing folds back.

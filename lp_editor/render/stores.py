@@ -133,11 +133,11 @@ def pack(patch: Patch | None) -> bytes:
     return buffer.getvalue()
 
 
-def _quantise(value: NDArray[np.float32], kind: type[np.generic], scale: float) -> NDArray[Any]:
+def _quantise(value: NDArray[np.float32], kind: Any, scale: float) -> NDArray[Any]:
     if kind is np.float16:
         return value.astype(np.float16)
     info = np.iinfo(kind)
-    return np.clip(np.rint(value * scale), info.min, info.max).astype(kind)
+    return np.asarray(np.clip(np.rint(value * scale), info.min, info.max), kind)
 
 
 def unpack(content: bytes) -> Patch | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from lp_editor.errors import LpEditorError, ProjectError, TimeError
 from lp_editor.timeline.metadata import joint_from_json, segment_from_json
@@ -68,7 +68,7 @@ def _kind(node: Any) -> str:
     return str(node.get("OTIO_SCHEMA", "")).split(".")[0] if isinstance(node, dict) else ""
 
 
-def _is(node: Any, *kinds: str) -> bool:
+def _is(node: Any, *kinds: str) -> TypeGuard[Node]:
     return _kind(node) in kinds
 
 
@@ -227,7 +227,10 @@ def _clip(node: Node, address: Address, time: Fraction, place: str, reading: Rea
     if not isinstance(segments, list):
         raise ProjectError(f'clip "{name}": metadata.{OURS}.segments should be a list')
     read_segments = tuple(segment_from_json(s, f'clip "{name}"') for s in segments)
-    return replace(clip, id=str(mine.get("id") or _derived_id(clip, reading)), segments=read_segments)
+    own = mine.get("id")
+    if own:
+        reading.ids[str(own)] = reading.ids.get(str(own), 0) + 1
+    return replace(clip, id=str(own or _derived_id(clip, reading)), segments=read_segments)
 
 
 def _derived_id(clip: Clip, reading: Reading) -> str:
@@ -325,8 +328,8 @@ def active_reference(node: Node) -> Any:
 
 
 def _media(node: Node, folder: Path) -> Media:
-    """A media reference; references of ours stand for the original they were rendered from (see `relink`)."""
-    window = node.get("available_range")
+    """What a media reference stands for; relative ones lie in ``folder``."""
+    window: Any = node.get("available_range")
     available = _span(window) if _is(window, "TimeRange") else None
     rate = exact_rate(_number(window["start_time"]["rate"])) if available else None
     name = str(node.get("name") or "")
@@ -344,7 +347,7 @@ def _media(node: Node, folder: Path) -> Media:
 
 def _project_rate(tree: Node, path: Path) -> Fraction:
     """The rate of the start timecode, else that of the first picture's record duration."""
-    start = tree.get("global_start_time")
+    start: Any = tree.get("global_start_time")
     if _is(start, "RationalTime") and 5 <= _number(start["rate"]) <= 1000:
         return exact_rate(_number(start["rate"]))
     for rate in _rates(tree):
