@@ -84,17 +84,18 @@ def make_demo(
 # --- the clip -----------------------------------------------------------------------------------------------------
 
 
-def film_portrait(path: Path, progress: Progress) -> None:
-    """Film the portrait into an H.264 file with sound."""
+def film_portrait(path: Path, progress: Progress, frames: int = FRAMES) -> None:
+    """Film the portrait into an H.264 file of some frames, with sound."""
     import skimage.data
 
     format = VideoFormat(WIDTH, HEIGHT, "yuv420p", Colour(BT709, BT709, BT709))
     chunk = path.with_name(f".{path.stem}.pictures")
     try:
-        pictures = _counted((Picture.of_rgb(f, format) for f in _filmed(_portrait(skimage.data))), progress)
+        filmed = _filmed(_portrait(skimage.data), frames)
+        pictures = _counted((Picture.of_rgb(f, format) for f in filmed), frames, progress)
         encode_chunk(chunk, pictures, format, RATE, Codec.H264)
-        sound = SoundTrack(SOUND_RATE, 2, "flt", iter([_music(Fraction(FRAMES) / RATE)]))
-        join_chunks(path, [chunk], [FRAMES], RATE, Codec.H264, sound)
+        sound = SoundTrack(SOUND_RATE, 2, "flt", iter([_music(Fraction(frames) / RATE)]))
+        join_chunks(path, [chunk], [frames], RATE, Codec.H264, sound)
     finally:
         chunk.unlink(missing_ok=True)
 
@@ -104,20 +105,20 @@ def _portrait(data: Any) -> Image:
     return np.asarray(data.astronaut(), np.uint8)
 
 
-def _counted(pictures: Iterator[Picture], progress: Progress) -> Iterator[Picture]:
+def _counted(pictures: Iterator[Picture], total: int, progress: Progress) -> Iterator[Picture]:
     for done, picture in enumerate(pictures, 1):
         yield picture
-        progress("filming", done, FRAMES)
+        progress("filming", done, total)
 
 
-def _filmed(portrait: Image) -> Iterator[Image]:
+def _filmed(portrait: Image, frames: int) -> Iterator[Image]:
     """The frames: the portrait enlarged to the width, seen by a moving camera."""
     noise = np.random.default_rng(7)
     large = cv2.resize(portrait, None, fx=2.6, fy=2.6, interpolation=cv2.INTER_LANCZOS4)
     soft = cv2.GaussianBlur(large, (0, 0), 1.4)
     large = cv2.addWeighted(large, 1.5, soft, -0.5, 0)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
-    for n in range(FRAMES):
+    for n in range(frames):
         t = n / float(RATE)
         map_x, map_y = _camera(t, x, y)
         frame = cv2.remap(large, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)

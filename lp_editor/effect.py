@@ -169,15 +169,28 @@ def _checked(effect: str, spec: Field[Any], kind: Any, value: ParamValue) -> Any
     where = f"{effect}: {spec.name}"
     if bounds := spec.metadata.get("knob"):
         return _curve(where, bounds, value)
+    value = _number(value) if kind in (int, float) else value
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise ParamError(f"{where} must be one of {', '.join(map(str, get_args(kind)))}, got {value!r}")
+            raise ParamError(f"{where} must be one of {', '.join(map(str, get_args(kind)))}, got {_shown(value)}")
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ParamError(f"{where} takes {_article(kind.__name__)}, got {value!r}")
+        raise ParamError(f"{where} takes {_article(kind.__name__)}, got {_shown(value)}")
     return value
+
+
+def _number(value: ParamValue) -> ParamValue:
+    """What files and the command line store for a number is a curve of one key; whole numbers are counted in ints."""
+    if not (isinstance(value, Curve) and value.is_constant):
+        return value
+    number = value.keys[0].value
+    return int(number) if number.is_integer() else number
+
+
+def _shown(value: ParamValue) -> str:
+    return value.text() if isinstance(value, Curve) else repr(value)
 
 
 def _curve(where: str, bounds: Knob, value: ParamValue) -> Curve:
@@ -192,7 +205,7 @@ def _curve(where: str, bounds: Knob, value: ParamValue) -> Curve:
 
 
 def _article(kind: str) -> str:
-    return {"bool": "true or false", "int": "a whole number", "str": "a text"}.get(kind, kind)
+    return {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}.get(kind, kind)
 
 
 @dataclass(frozen=True)

@@ -122,5 +122,5 @@ def _read_preset(file: Path) -> Preset:
         stored = json.loads(file.read_text(encoding="utf-8"))
         params = {str(k): value_from_json(v) for k, v in stored.get("params", {}).items()}
         return Preset(str(stored["name"]), str(stored["effect"]), str(stored.get("help", "")), params)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, ParamError) as error:
         raise PluginError(f"{file}: not a preset ({error}); it needs name, effect and params") from None

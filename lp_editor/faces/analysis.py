@@ -33,7 +33,7 @@ PRE_ROLL = 20
 POST_ROLL = 2
 """Frames after a window that smoothing looks ahead to."""
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same media would give other landmarks."""
 
 

@@ -59,11 +59,13 @@ class _Follower:
     crop: Box
     missed: int = 0
 
-    def step(self, picture: Picture) -> None:
-        """Look for the face in the next frame."""
+    def step(self, picture: Picture, finder: Landmarker) -> None:
+        """Look for the face in the next frame; where the tracker slipped, ``finder`` looks afresh in its crop."""
         size = picture.format.width, picture.format.height
         self.crop = _steady(self.crop, self.last.box, size)
-        face = self._look(picture)
+        face = self._look(picture, self.landmarker)
+        if face is None or overlap(face.box, self.last.box) < KEEP:
+            face = self._look(picture, finder)
         if face is None or overlap(face.box, self.last.box) < KEEP:
             self.missed += 1
             self.tracklet.faces.append(None)
@@ -71,14 +73,14 @@ class _Follower:
         self.missed, self.last = 0, face
         self.tracklet.faces.append(face)
 
-    def _look(self, picture: Picture) -> Face | None:
+    def _look(self, picture: Picture, landmarker: Landmarker) -> Face | None:
         inside = self.crop.clipped(picture.format.width, picture.format.height)
         pixels = picture.rgb(inside)
         scale = min(1.0, SEEN_AT / max(inside.width, inside.height))
         if scale < 1:
             pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        found = self.landmarker(pixels, (inside.x0, inside.y0), scale)
-        return found[0] if found else None
+        found = landmarker(pixels, (inside.x0, inside.y0), scale)
+        return max(found, key=lambda f: overlap(f.box, self.last.box), default=None)
 
 
 def _steady(crop: Box, face: Box, size: tuple[int, int]) -> Box:
@@ -110,7 +112,7 @@ def follow(pictures: Iterator[Picture], first: int) -> list[Tracklet]:
                     done += _retire(followers)
                 before = small
                 for follower in followers:
-                    follower.step(picture)
+                    follower.step(picture, finder)
                 lost = [f for f in followers if f.missed > 2]
                 done += _retire(lost)
                 followers = [f for f in followers if f not in lost]
@@ -149,7 +151,7 @@ def _new(picture: Picture, number: int, followers: Sequence[_Follower], finder: 
         if any(overlap(face.box, f.last.box) > 0.1 for f in followers):
             continue
         follower = _Follower(Landmarker(video=True), Tracklet(number), face, _crop_around(face.box))
-        follower.step(picture)
+        follower.step(picture, finder)
         if follower.tracklet.faces == [None]:
             follower.tracklet.faces[0] = face
         made.append(follower)
