@@ -72,7 +72,7 @@ def test_numbers_as_files_store_them_are_taken_by_options_too() -> None:
         ({"times": True}, "times takes a whole number, got True"),
         ({"times": "2"}, "times takes a whole number, got '2'"),
         ({"times": Curve.constant(2.5)}, "times takes a whole number, got 2.5"),
-        ({"times": Curve((key(0, 1), key(1, 2)))}, "times takes a whole number, got 1.0@0s,2.0@1s"),
+        ({"times": Curve((key(0, 1.0), key(1, 2.0)))}, "times takes a whole number, got 1.0@0s,2.0@1s"),
         ({"soft": 1}, "soft takes true or false, got 1"),
         ({"note": 3}, "note takes a text, got 3"),
         ({"side": "up"}, "side must be one of left, right, got 'up'"),

@@ -193,8 +193,15 @@ def test_a_preset_gives_its_effects_parameters(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "[]", '{"name": "a"}', '{"name": "a", "effect": "b", "params": 3}', '{"name": "a", "effect": "b", "params": {"x": null}}', "\xff"],
-)  # fmt: skip
+    [
+        "{",
+        "[]",
+        '{"name": "a"}',
+        '{"name": "a", "effect": "b", "params": 3}',
+        '{"name": "a", "effect": "b", "params": {"x": null}}',
+        "\xff",
+    ],
+)
 def test_a_broken_preset_is_an_error_that_names_its_file(tmp_path: Path, content: str) -> None:
     (tmp_path / "broken.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(PluginError, match=r"broken\.json: not a preset"):
