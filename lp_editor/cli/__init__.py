@@ -43,11 +43,23 @@ def parser() -> Parser:
     return top
 
 
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line taken apart; words may stand before, between and behind options."""
+    top = parser()
+    asked, rest = top.parse_known_args(arguments)
+    unknown = [word for word in rest if word.startswith("--") or not hasattr(asked, "words")]
+    if unknown:
+        top.error(f"{asked.command} does not know {' '.join(unknown)}")
+    if rest:
+        asked.words = [*asked.words, *rest]
+    return asked
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     try:
         try:
-            asked = parser().parse_args(arguments)
+            asked = parsed(arguments)
         except SystemExit as stop:
             return int(stop.code or 0)
         code: int = asked.run(asked)

@@ -87,7 +87,7 @@ def _add_key(commands: Any) -> None:
     command.add_argument("segment", help="the id of the segment")
     command.add_argument("param", help="the parameter")
     command.add_argument("action", choices=("set", "move", "delete"))
-    command.add_argument("value", nargs="?", type=float, help="the value to set")
+    command.add_argument("words", nargs="*", metavar="VALUE", help="the value to set")
     command.add_argument("--at", required=True, metavar="TIME", help="the key's time")
     command.add_argument("--to", metavar="TIME", help="where to move it")
     command.add_argument("--as", dest="interpolation", default="linear", choices=INTERPOLATIONS, help="to the next key")
@@ -195,9 +195,8 @@ def _key(asked: argparse.Namespace) -> int:
 def _keyed(verbs: Any, document: Document, asked: argparse.Namespace) -> Document:
     made: Document
     if asked.action == "set":
-        if asked.value is None:
-            raise ParamError("say the value to set: … set --at TIME VALUE")
-        made = verbs.set_key(document, asked.segment, asked.param, asked.at, asked.value, asked.interpolation)
+        value = _the_value(asked.words)
+        made = verbs.set_key(document, asked.segment, asked.param, asked.at, value, asked.interpolation)
     elif asked.action == "move":
         if asked.to is None:
             raise ParamError("say where to move the key: --to TIME")
@@ -205,6 +204,14 @@ def _keyed(verbs: Any, document: Document, asked: argparse.Namespace) -> Documen
     else:
         made = verbs.delete_key(document, asked.segment, asked.param, asked.at)
     return made
+
+
+def _the_value(words: list[str]) -> float:
+    try:
+        (word,) = words
+        return float(word)
+    except ValueError:
+        raise ParamError(f"set takes one number: … set --at TIME VALUE; got {' '.join(words) or 'none'}") from None
 
 
 def _undo(asked: argparse.Namespace) -> int:

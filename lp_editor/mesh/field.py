@@ -27,7 +27,7 @@ RIGID_TOP = (1.0, 0.97, 0.82, 0.42, 0.0)
 RIGID_CHIN = (0.85, 0.6, 0.33, 0.12, 0.0)
 """How much each ring turns with the head, at the top and at the chin (mesh_engine notes, 5)."""
 
-STRETCH = (0.55, 0.2, 0.0, 0.0, 0.0)
+STRETCH = (0.6, 0.22, 0.0, 0.0, 0.0)
 """How much each ring follows the oval's own motion (a dropped jaw)."""
 
 FIELD_SIZE = 320
@@ -40,17 +40,21 @@ NEAR = 0.01
 """Landmarks that move less than this many pixels stay."""
 
 EDGE = 0.08
-"""The field fades to 0 over this many face widths at the outermost ring."""
+"""The field of a turn fades to 0 over this many face widths at its limit; another one over half as many."""
 
 
 @dataclass(frozen=True)
 class Net:
-    """Landmarks and rings before and after: (N, 3) frame pixels; inverse fields run from ``after`` to ``before``."""
+    """Landmarks and rings before and after: (N, 3) frame pixels; inverse fields run from ``after`` to ``before``.
+
+    ``limit`` (M, 2) is the outline beyond which nothing moves.
+    """
 
     before: Array
     after: Array
     face_width: float
     turned: bool
+    limit: Array
 
 
 @cache
@@ -90,7 +94,8 @@ def net(filmed: MeshMotion, motion: MeshMotion) -> Net:
     stretch = (after - before - rigid_face)[list(mesh.OVAL)]
     follow = np.concatenate([weight * stretch for weight in STRETCH])
     ring_after = ring_before + rigid * _rigid_weights(local)[:, None] + follow
-    return Net(np.vstack([before, ring_before]), np.vstack([after, ring_after]), width, turned)
+    limit = _limit(ring_before, _chin(local), turned)
+    return Net(np.vstack([before, ring_before]), np.vstack([after, ring_after]), width, turned, limit)
 
 
 def _rings(local: Array) -> Array:
@@ -106,9 +111,23 @@ def _rings(local: Array) -> Array:
     return np.vstack(made)
 
 
-def _rigid_weights(local: Array) -> Array:
+def _chin(local: Array) -> Array:
+    """How near to the chin each landmark of the oval lies, 0..1."""
     oval = local[list(mesh.OVAL)]
-    chin = np.clip((oval[:, 1] - oval[:, 1].mean()) / 7, 0, 1) ** 2
+    return np.asarray(np.clip((oval[:, 1] - oval[:, 1].mean()) / 7, 0, 1) ** 2)
+
+
+def _limit(rings: Array, chin: Array, turned: bool) -> Array:
+    """Where the field ends: at the outermost ring for a turn; else close to the face, with room for a dropped jaw.
+
+    So the matte keeps within 1.6 times (5 times) the area of the box around the landmarks.
+    """
+    near, far, last = (rings[k * len(chin) : (k + 1) * len(chin), :2] for k in (1, 2, len(RINGS) - 1))
+    return np.asarray(last if turned else near + (far - near) * chin[:, None])
+
+
+def _rigid_weights(local: Array) -> Array:
+    chin = _chin(local)
     pairs = zip(RIGID_TOP, RIGID_CHIN, strict=True)
     return np.concatenate([top * (1 - chin) + low * chin for top, low in pairs])
 
@@ -148,7 +167,7 @@ def opened_lids(made: Net, closing: dict[str, float]) -> Net:
             across /= np.maximum(np.linalg.norm(across[:, :2], axis=1), 0.075 * width)[:, None]
             before[top] -= across * amount * width * 0.045
             before[bottom] += across * amount * width * 0.03
-    return Net(before, made.after, made.face_width, made.turned)
+    return Net(before, made.after, made.face_width, made.turned, made.limit)
 
 
 def moving(made: Net) -> NDArray[np.bool_]:
@@ -265,13 +284,10 @@ def _sharpen(field: FloatImage, made: Net, box: Box, part: tuple[int, ...]) -> N
 
 
 def _fade(made: Net, box: Box) -> FloatImage:
-    """1 inside, falling to 0 at the outermost ring that moves and at the frame of the box."""
-    count = len(mesh.OVAL)
-    last = len(RINGS) - 1 if made.turned else 2
-    ring = made.before[478 + last * count : 478 + (last + 1) * count, :2]
+    """1 inside, falling to 0 at the limit and at the frame of the box."""
     inside = np.zeros((box.height + 2, box.width + 2), np.uint8)
-    cv2.fillPoly(inside, [np.round(ring - [box.x0 - 1, box.y0 - 1]).astype(np.int32)], 255)
+    cv2.fillPoly(inside, [np.round(made.limit - [box.x0 - 1, box.y0 - 1]).astype(np.int32)], 255)
     inside[0], inside[-1], inside[:, 0], inside[:, -1] = 0, 0, 0, 0
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
-    over = EDGE if made.turned else 0.03
+    over = EDGE if made.turned else EDGE / 2
     return np.asarray(np.clip((distance - 1) / (over * made.face_width), 0, 1), np.float32)

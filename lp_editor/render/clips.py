@@ -14,7 +14,7 @@ from math import ceil
 from pathlib import Path
 
 from lp_editor.errors import OutputError
-from lp_editor.media.sink import join_chunks
+from lp_editor.media.sink import check_delivery, join_chunks
 from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
 from lp_editor.render.chunks import SUFFIX, ChunkWork, chunk_paths, chunked
@@ -123,6 +123,7 @@ def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings
     footage = stage.footage[strip.key]
     assert footage.info.video is not None
     own = replace(stage, format=footage.info.video.format)
+    check_delivery(stretch.path, settings.codec, own.format)
     own_work = replace(work, stage=own)
     chunks = chunked(own, _events(strip, first, stop, events), settings.codec)
     todo = [c for c in chunks if own_work.missing(c)]

@@ -14,7 +14,7 @@ from lp_editor.engine import Engine
 from lp_editor.errors import MediaError, OutputError, TimeError
 from lp_editor.media.picture import VideoFormat
 from lp_editor.media.probe import MediaInfo, probe
-from lp_editor.media.sink import Codec, SoundTrack, join_chunks
+from lp_editor.media.sink import Codec, SoundTrack, check_delivery, join_chunks
 from lp_editor.media.sound import SoundSource
 from lp_editor.plan import check, plan
 from lp_editor.registry import Registry
@@ -53,8 +53,9 @@ def render_program(
     progress: Progress = silent,
 ) -> Report:
     """Render a cut into one file, and its matte into another. Raises before any work for whatever cannot work."""
-    for path in (output, matte):
+    for path, codec in ((output, settings.codec), (matte, Codec.FFV1)):
         if path is not None:
+            check_delivery(path, codec)
             check_output(path, settings.force)
     events = cut(project)
     if not events:
@@ -63,6 +64,7 @@ def render_program(
     check_media([s.strip.clip for s in sounds] + [s.clip for s in strips(events).values()])
     with opened(project, registry, events, settings, progress) as stage:
         report = stage.report
+        check_delivery(output, settings.codec, stage.format)
         work = _work(stage, settings, matte is not None, progress)
         chunks = chunked(stage, events, settings.codec)
         todo = [chunk for chunk in chunks if work.missing(chunk)]

@@ -37,7 +37,7 @@ def portrait() -> FacePicture:
     """A public-domain portrait, its face found by the landmark model."""
     from lp_editor.faces.model import Landmarker
 
-    frame = astronaut()
+    frame = np.asarray(astronaut(), np.uint8)  # type: ignore[no-untyped-call]
     with Landmarker() as landmarker:
         face = landmarker(frame)[0]
     return testing.face_picture(face, frame)
@@ -54,7 +54,7 @@ def edited(engine: AnyEngine, look: Any, faces: Sequence[FacePicture], controls:
 
 
 def rows(*asked: dict[str, float]) -> Controls:
-    parts = [Controls.of(**one) for one in asked]
+    parts = [Controls.of(1, **one) for one in asked]
     return Controls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Controls)))
 
 

@@ -64,11 +64,12 @@ def test_a_name_without_a_side_moves_both(expression: type[Effect], name: str, m
 
 
 def test_a_side_is_added_to_both(expression: type[Effect]) -> None:
-    asks = changed(asked(expression, smile=0.4, smile_left=0.3, brow=0.2, brow_inner=0.1, brow_inner_right=-0.3))
+    asks = changed(asked(expression, smile=0.4, smile_left=0.3, brow=0.2, brow_inner=0.1, brow_inner_right=-0.1))
     assert asks == {
         "smile_left": 0.7,
         "smile_right": 0.4,
         "brow_inner_left": 0.3,
+        "brow_inner_right": 0.2,
         "brow_outer_left": 0.2,
         "brow_outer_right": 0.2,
     }

@@ -54,8 +54,8 @@ def read(tree: Any, path: Path) -> tuple[Project, Mapping[str, Address]]:
         tracks = _tracks_of_top(tree, reading, path)
         rate = _project_rate(tree, path)
         start = _time(tree["global_start_time"]) if _is(tree.get("global_start_time"), "RationalTime") else Fraction(0)
-    except ProjectError:
-        raise
+    except ProjectError as error:
+        raise error if str(path) in str(error) else ProjectError(f"{path}: {error}") from error
     except (LpEditorError, KeyError, TypeError, ValueError, AttributeError, OverflowError, ZeroDivisionError) as error:
         raise ProjectError(f"{path} is damaged: {type(error).__name__} {error}") from error
     except RecursionError:

@@ -1,0 +1,192 @@
+"""The command line as an editor meets it: what it prints, what it leaves, how it ends."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from conftest import two_clips
+
+from lp_editor.cli import main, parser
+from lp_editor.media.probe import probe
+from lp_editor.timeline.document import open_document
+
+COMMANDS = ("demo", "inspect", "mark", "unmark", "key", "undo", "still", "render", "effects", "presets")
+
+
+def run(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> Path:
+    """A project whose media is not there."""
+    return two_clips(tmp_path / "gone.mp4", tmp_path).path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, "--help") == 0
+    assert f"lp-editor {command}" in capsys.readouterr().out.split("example", 1)[1]
+
+
+def test_help_and_effects_load_nothing_heavy() -> None:
+    code = (
+        "import sys; from lp_editor.cli import main; main(['--help']); main(['effects']);"
+        "print([m for m in ('torch', 'av', 'cv2', 'mediapipe') if m in sys.modules])"
+    )
+    out = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert out.strip().endswith("[]")
+
+
+def test_effects_and_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("effects") == 0
+    assert run("effects", "gaze") == 0
+    assert run("presets") == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("expression", "gaze", "stitch", "left_x", "-1 … 1", "warm-smile"))
+    assert run("effects", "--json") == 0
+    effects = json.loads(capsys.readouterr().out)
+    assert {"expression", "gaze", "stitch"} <= {e["name"] for e in effects}
+    assert run("presets", "--json") == 0
+    assert all({"name", "effect", "help", "params"} == p.keys() for p in json.loads(capsys.readouterr().out))
+
+
+def test_inspect_works_without_media_and_says_what_is_missing(offline: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("mark", offline, "--clip", "opening", "preset=warm-smile") == 0
+    capsys.readouterr()
+    assert run("inspect", offline) == 0
+    out = capsys.readouterr().out
+    assert "(missing)" in out
+    assert "smile=0.7" in out
+    assert run("inspect", offline, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(t["name"], t["kind"], len(t["clips"])) for t in told["tracks"]] == [("V1", "video", 2), ("A1", "audio", 2)]
+    clip = told["tracks"][0]["clips"][0]
+    assert {"name", "id", "place", "media", "segments", "record", "source", "joint"} <= clip.keys()
+    assert clip["media"]["found"] is False
+    assert clip["segments"][0]["effect"] == "expression"
+    assert clip["record"]["timecode"] == "01:00:00:00"
+
+
+def test_marks_keys_and_undo_round_trip_through_the_file(offline: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = offline.read_bytes()
+    assert run("mark", offline, "--clip", "V1/2", "--at", "2f", "--for", "20f", "expression", "smile=0@0,0.7@10f:smooth", "ease=6f,4f") == 0
+    assert run("key", offline, "s1", "smile", "set", "--at", "15f", "0.5", "--as", "hold") == 0
+    assert run("key", offline, "s1", "smile", "move", "--at", "15f", "--to", "18f") == 0
+    segment = next(c for c in open_document(offline).project.clips() if c.segments).segments[0]
+    assert [(float(k.time), k.value, k.interpolation) for k in segment.params["smile"].keys] == [  # type: ignore[union-attr]
+        (0.0, 0.0, "linear"), (0.4, 0.7, "smooth"), (0.72, 0.5, "hold"),
+    ]  # fmt: skip
+    assert float(segment.span.start) == 36 / 25
+    assert run("key", offline, "s1", "smile", "delete", "--at", "18f") == 0
+    assert run("unmark", offline, "s1") == 0
+    assert not any(c.segments for c in open_document(offline).project.clips())
+    for _ in range(5):
+        assert run("undo", offline) == 0
+    assert offline.read_bytes() == before
+    assert run("undo", offline) == 2
+    assert "nothing to undo" in capsys.readouterr().err
+
+
+WRONG: Sequence[tuple[Sequence[str], str]] = (
+    (("--clip", "opening", "smiel"), "no effect 'smiel'"),
+    (("--clip", "opening", "expression", "smlie=1"), "no parameter 'smlie'"),
+    (("--clip", "opening", "expression", "smile=3"), "must stay in -1..1, got 3"),
+    (("--clip", "opening", "expression", "smile=0@0,nan@1s"), "finite"),
+    (("--clip", "opneing", "gaze"), "near: opening"),
+    (("--at", "9s", "gaze"), "no picture is shown at 01:00:09:00"),
+    (("--clip", "opening", "--at", "2x", "gaze"), "a time is seconds"),
+    (("--clip", "opening", "--at", "1s", "--for", "9s", "gaze"), "reaches past the end"),
+    (("--clip", "opening", "--at", "01:00:00:29", "gaze"), "no frame bears"),
+    (("gaze", "x=0.5"), "say where"),
+    (("--clip", "opening", "preset=grin"), "no preset 'grin'"),
+    (("--clip", "opening", "gaze", "face=0"), "face is"),
+    (("--clip", "opening", "gaze", "ease=x"), "a time is seconds"),
+    (("--clip", "closing", "stitch"), "no clip follows"),
+    (("--clip", "opening"), "name an effect"),
+)
+
+
+@pytest.mark.parametrize(("words", "complaint"), WRONG, ids=[w[1] for w in WRONG])
+def test_a_wrong_mark_is_explained_and_changes_nothing(
+    words: Sequence[str], complaint: str, offline: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = offline.read_bytes()
+    assert run("mark", offline, *words) == 2
+    err = capsys.readouterr().err
+    assert complaint in err
+    assert "Traceback" not in err
+    assert offline.read_bytes() == before
+
+
+def test_an_ambiguous_name_lists_the_clips(offline: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = offline.read_text().replace('"closing"', '"opening"')
+    offline.write_text(text)
+    assert run("mark", offline, "--clip", "opening", "gaze") == 2
+    err = capsys.readouterr().err
+    assert "V1/1" in err
+    assert "V1/2" in err
+
+
+def test_render_and_still_name_missing_media(offline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("render", offline, "-o", tmp_path / "x.mp4") == 2
+    assert str(tmp_path / "gone.mp4") in capsys.readouterr().err
+    assert run("still", offline, "--at", "1s", "-o", tmp_path / "x.png") == 2
+    assert str(tmp_path / "gone.mp4") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"not json", b"[]", b'{"OTIO_SCHEMA": "Timeline.1", "tracks": 7}', b'{"a": ' * 5000])
+def test_a_broken_project_is_one_sentence(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "broken.otio"
+    path.write_bytes(content)
+    assert run("inspect", path) == 2
+    err = capsys.readouterr().err
+    assert "broken.otio" in err
+    assert "Traceback" not in err
+    assert path.read_bytes() == content
+
+
+def test_broken_media_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"this is no film" * 100)
+    project = two_clips(tmp_path / "bad.mp4", tmp_path).path
+    assert run("render", project, "-o", tmp_path / "x.mp4", "--quiet") == 2
+    assert "bad.mp4 cannot be read as media" in capsys.readouterr().err
+
+
+def test_a_compared_still_shows_both(cut_file: Path, tmp_path: Path) -> None:
+    from lp_editor.media.source import VideoSource
+
+    assert run("mark", cut_file, "--at", "5f", "--for", "10f", "gaze", "x=0.8", "ease=0") == 0
+    assert run("still", cut_file, "--at", "10f", "-o", tmp_path / "both.png", "--compare", "--quiet") == 0
+    with VideoSource(tmp_path / "both.png") as picture:
+        image = picture.picture(0).rgb_all()
+    assert image.shape[1] > 2 * 1280
+    left, right = image[-720:, :1280].astype(int), image[-720:, -1280:].astype(int)
+    assert 0 < (abs(left - right).max(2) > 8).mean() < 0.05
+    assert run("still", cut_file, "--at", "10f", "-o", tmp_path / "both.png") == 2
+
+
+def test_rendering_clips_writes_them_with_handles_and_a_relinked_project(
+    cut_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("mark", cut_file, "--clip", "closing", "--at", "10f", "--for", "8f", "gaze", "x=0.6") == 0
+    assert run("render", cut_file, "--clips", tmp_path / "out", "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert {"stage", "done", "total", "fps", "left"} == lines[0].keys()
+    assert lines[-1]["report"]["engine"] == "mesh"
+    (file,) = (tmp_path / "out").glob("*.mp4")
+    info = probe(file).video
+    assert info is not None
+    assert info.count == 24 + 8 + 8  # the media ends 8 frames after the mark
+    relinked, plain = (open_document(p).project for p in (tmp_path / "out" / "cut.otio", cut_file))
+    assert [t.items for t in relinked.tracks] == [t.items for t in plain.tracks]
+    assert run("render", cut_file, "--clips", tmp_path / "out", "--quiet") == 2
+
+
+def test_an_unknown_command_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("rendr") == 2
+    assert "invalid choice" in capsys.readouterr().err
+    assert parser().prog == "lp-editor"
