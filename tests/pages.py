@@ -26,10 +26,11 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     """Every fenced block of a page, in order."""
-    return list(_blocks(page.read_text(encoding="utf-8")))
+    return list(parsed(page.read_text(encoding="utf-8")))
 
 
-def _blocks(text: str) -> Iterator[Block]:
+def parsed(text: str) -> Iterator[Block]:
+    """The fenced blocks of a page's text."""
     fences = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
     for found in fences.finditer(text):
         named = re.match(r"# ([\w./-]+\.\w+)\n", found[2])

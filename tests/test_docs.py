@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import PAGES, README, ROOT, Block, blocks, install, write
+from pages import PAGES, README, ROOT, Block, blocks, install, parsed, write
 
 from lp_editor import Registry
 from lp_editor.cli import main
@@ -71,7 +71,7 @@ def run(command: str, folder: Path) -> int:
 def check_json(stored: Any) -> None:
     """A segment or a preset as the page shows it is one that the editor reads."""
     if "start" in stored:
-        assert segment_to_json(segment_from_json(stored)) == stored
+        assert segment_to_json(segment_from_json(stored, "the page")) == stored
     else:
         assert set(stored) == {"name", "effect", "help", "params"}
         params = {name: value_from_json(value) for name, value in stored["params"].items()}
@@ -98,6 +98,4 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
 
 def test_fences_are_told_apart() -> None:
     page = "text\n```bash\na\nb\n```\n\n```python\n# x/y.py\n1\n```\n"
-    from pages import _blocks
-
-    assert list(_blocks(page)) == [Block("bash", "a\nb\n", 2, None), Block("python", "# x/y.py\n1\n", 7, "x/y.py")]
+    assert list(parsed(page)) == [Block("bash", "a\nb\n", 2, None), Block("python", "# x/y.py\n1\n", 7, "x/y.py")]

@@ -44,6 +44,7 @@ def test_it_is_a_distribution_of_its_own(site: Path) -> None:
 
 def test_it_is_found_marked_and_planned(site: Path, cut_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(site)
+    monkeypatch.delitem(sys.modules, "lp_nod", raising=False)
     registry = Registry.installed()
     assert "expression" in registry.effects
     marked = mark(

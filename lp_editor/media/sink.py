@@ -185,6 +185,10 @@ def _write_joined(
             ahead = next(heard, None)
 
 
+REORDER = 2
+"""How many frames at most a packet is decoded ahead of its turn: x264's B-frames with their pyramid."""
+
+
 def _video_packets(chunks: Sequence[Path], counts: Sequence[int], rate: Fraction) -> Iterator[tuple[Any, float]]:
     """The packets of all chunks with program frame numbers as timestamps, and their decoding time in seconds."""
     start = 0
@@ -196,7 +200,8 @@ def _video_packets(chunks: Sequence[Path], counts: Sequence[int], rate: Fraction
                 if packet.pts is None or packet.dts is None:
                     continue
                 packet.pts = start + round(packet.pts * base * rate)
-                packet.dts = start + round(packet.dts * base * rate)
+                # one step a packet over all chunks: a short chunk's own decoding times would run into its neighbours'
+                packet.dts = start + seen - REORDER
                 packet.duration = 1
                 packet.time_base = 1 / rate
                 seen += 1

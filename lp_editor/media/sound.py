@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from lp_editor.errors import MediaError
 from lp_editor.media.probe import AudioInfo, opened, probe
 
-SETTLE_SECONDS = 0.5
-"""Decoding starts this much early after a seek, so that codecs with overlap (AAC) have settled."""
+FREE = ("pcm_", "flac", "alac", "wavpack")
+"""Codecs that decode to the same samples wherever decoding starts. AAC's noise bands, for one, do not: it is always
+decoded from its beginning, so that every sample is the one a player hears."""
+
+AHEAD_SECONDS = 2
+"""In those, a sample further ahead than this is sought, not decoded towards."""
 
 SCALE = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "flt": 1.0, "dbl": 1.0, "s64": 2.0**63}
 """What a sample of 1.0 is in each format."""
@@ -31,15 +35,22 @@ class SoundSource:
             raise MediaError(f"{path} has no sound stream {stream + 1}")
         self.info: AudioInfo = media.audio[stream]
         self.path = path
-        self._entered = opened(path)
-        self._container = self._entered.__enter__()
-        self._stream = self._container.streams.audio[stream]
+        self._number = stream
+        self._end: int | None = None
+        self._open()
         self._base = Fraction(self._stream.time_base)
         start = Fraction(self._stream.start_time or 0) * self._base
         self._zero = start - self.info.start
+        self._free = self.info.codec.startswith(FREE)
         self._blocks: Iterator[Any] | None = None
         self._have = np.zeros((0, self.info.channels))
         self._at = 0
+
+    def _open(self) -> None:
+        """Open the file with a decoder that has no past."""
+        self._entered = opened(self.path)
+        self._container = self._entered.__enter__()
+        self._stream = self._container.streams.audio[self._number]
 
     def close(self) -> None:
         """Close the file."""
@@ -58,8 +69,12 @@ class SoundSource:
         out = np.zeros((count, self.info.channels))
         if count <= 0 or start + count <= 0:
             return out
-        if self._blocks is None or not self._at <= max(start, 0) <= self._at + len(self._have) + self.info.rate:
-            self._seek(max(start, 0))
+        wanted = max(start, 0)
+        if self._end is not None and wanted >= self._end:
+            return out
+        far = self._free and wanted > self._at + len(self._have) + AHEAD_SECONDS * self.info.rate
+        if self._blocks is None or wanted < self._at or far:
+            self._seek(wanted)
         while True:
             low, high = max(start, self._at), min(start + count, self._at + len(self._have))
             if high > low:
@@ -68,11 +83,14 @@ class SoundSource:
                 return out
 
     def _seek(self, start: int) -> None:
-        """Start decoding a little before a sample."""
-        seconds = Fraction(start, self.info.rate) + self._zero - Fraction(SETTLE_SECONDS)
-        first = self._stream.start_time or 0
-        target = max(int(seconds / self._base), first)
-        self._container.seek(min(target, 0) if target <= first else target, stream=self._stream, backward=True)
+        """Start decoding: at the beginning, or where the codec allows it a little before a sample."""
+        if self._free:
+            seconds = Fraction(start, self.info.rate) + self._zero - Fraction(1, 4)
+            target = max(int(seconds / self._base), min(self._stream.start_time or 0, 0))
+            self._container.seek(target, stream=self._stream, backward=True)
+        else:
+            self.close()
+            self._open()
         self._blocks = self._container.decode(self._stream)
         self._have = np.zeros((0, self.info.channels))
         self._at = 0
@@ -88,7 +106,7 @@ class SoundSource:
         except FFmpegError as error:
             raise MediaError(f"{self.path}: sound cannot be decoded ({error.strerror})") from error
         if frame is None:
-            self._blocks = None
+            self._blocks, self._end = None, self._at + len(self._have)
             return False
         expected = self._at + len(self._have)
         stamped = round((Fraction(frame.pts) * Fraction(frame.time_base) - self._zero) * self.info.rate)
