@@ -33,7 +33,7 @@ PRE_ROLL = 20
 POST_ROLL = 2
 """Frames after a window that smoothing looks ahead to."""
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same media would give other landmarks."""
 
 

@@ -36,8 +36,7 @@ def lip_ratio(points: Array) -> Array:
 def head_pose(points: Array) -> tuple[float, float, float]:
     """Pitch, yaw, roll in degrees of one face, (478, 3), with the signs of `lp_editor.controls`."""
     r = procrustes(points).rotation
-    # the head's -z axis points at the camera; +x is the person's left and the picture's right
-    yaw = np.degrees(np.arctan2(-r[0, 2], r[2, 2]))
-    pitch = np.degrees(np.arcsin(np.clip(r[1, 2], -1, 1)))
-    roll = np.degrees(np.arctan2(r[1, 0], r[0, 0]))
-    return float(pitch), float(yaw), float(roll)
+    # x right, y down, z away: a turn about x, then y, then z; looking up and to the left turn the other way
+    pitch, yaw = -np.arctan2(r[2, 1], r[2, 2]), np.arcsin(np.clip(r[2, 0], -1, 1))
+    roll = np.arctan2(r[1, 0], r[0, 0])
+    return float(np.degrees(pitch)), float(np.degrees(yaw)), float(np.degrees(roll))

@@ -18,6 +18,10 @@ TILES = (540, 270)
 
 LOOK = 540
 OVERLAP = 0.35
+
+CLOSE, CONFIRMED = 320, 0.5
+"""A second look is this large, in pixels, and must see a box that shares this part with the first one."""
+
 SAME = 0.3
 """Faces whose boxes share more than this part of their union are one."""
 
@@ -39,8 +43,25 @@ def find_faces(pixels: Image, landmarker: Landmarker) -> list[Face]:
             scale = LOOK / size
             if scale > 1:
                 part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
-            found = _merge(found, _whole(landmarker(part, (tile.x0, tile.y0), max(scale, 1.0)), tile))
+            seen = _whole(landmarker(part, (tile.x0, tile.y0), max(scale, 1.0)), tile)
+            found = _merge(found, [f for f in seen if _confirmed(f, pixels, landmarker)])
     return found
+
+
+def _confirmed(face: Face, pixels: Image, landmarker: Landmarker) -> bool:
+    """Whether a second look, at the face alone, sees it in the same place: hands and folds of cloth do not last."""
+    height, width = pixels.shape[:2]
+    box = face.box
+    for room in (0.35, 0.8):
+        dx, dy = round(box.width * room), round(box.height * room)
+        near = Box(box.x0 - dx, box.y0 - dy, box.x1 + dx, box.y1 + dy).clipped(width, height)
+        part = pixels[near.y0 : near.y1, near.x0 : near.x1]
+        scale = CLOSE / max(near.width, near.height)
+        part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
+        again = landmarker(part, (near.x0, near.y0), scale)
+        if not any(overlap(face.box, other.box) > CONFIRMED for other in again):
+            return False
+    return True
 
 
 def _whole(faces: list[Face], tile: Box) -> list[Face]:

@@ -33,13 +33,18 @@ class VideoSource:
             raise MediaError(f"{path} has no picture")
         self.video: VideoInfo = self.info.video
         self._number = {time: i for i, time in enumerate(self.video.times)}
-        self._entered = opened(path)
+        self._decoded: Iterator[Any] | None = None
+        self._next = 0
+        self._open()
+        self._last: tuple[int, Picture] | None = None
+
+    def _open(self) -> None:
+        """Open the file, ready to be read from its beginning."""
+        self._entered = opened(self.info.path)
         self._container = self._entered.__enter__()
         self._stream = next(iter(self._container.streams.video))
         self._stream.thread_type = "AUTO"
-        self._decoded: Iterator[Any] | None = None
-        self._next = 0
-        self._last: tuple[int, Picture] | None = None
+        self._untouched = True
 
     def close(self) -> None:
         """Close the file."""
@@ -114,10 +119,12 @@ class VideoSource:
         return self.video.keyframes[at] if at >= 0 else 0
 
     def _seek(self, index: int) -> None:
-        if index == 0:
-            self._container.seek(min(self.video.times[0], 0), stream=self._stream, backward=True)
-        else:
+        if index > 0:
             self._container.seek(self.video.times[index], stream=self._stream, backward=True)
+        elif not self._untouched:
+            self.close()  # some formats (a JPEG) do not seek back to their beginning
+            self._open()
+        self._untouched = False
         self._decoded = self._container.decode(self._stream)
 
     def _numbered(self) -> Iterator[tuple[int, av.VideoFrame]]:

@@ -42,6 +42,8 @@ class Footage:
     def held(self, first: int, count: int, rate: Fraction) -> int:
         """How many of some program frames lie outside the media and hold its first or last frame."""
         assert self.info.video is not None
+        if self.info.video.count == 1:
+            return 0  # a still is meant to be held
         stop = self.info.video.duration
         times = (self.strip.source_time(Fraction(f) / rate) - self.zero for f in range(first, first + count))
         return sum(not 0 <= t < stop for t in times)
