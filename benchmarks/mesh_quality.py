@@ -128,7 +128,11 @@ def tried(subject: Subject, trial: Trial) -> Row | None:
         return None
     found = [f for f in faces if f is not None]
     values = [float(np.mean([f.blendshapes[s] for s in trial.shapes])) for f in found]
-    others = [s for s in found[0].blendshapes if not s.lower().startswith((trial.region, "jaw" if trial.region == "mouth" else "#"))]
+    others = [
+        s
+        for s in found[0].blendshapes
+        if not s.lower().startswith((trial.region, "jaw" if trial.region == "mouth" else "#"))
+    ]
     leak = float(np.mean([abs(found[-1].blendshapes[s] - found[0].blendshapes[s]) for s in others]))
     return Row(values[0], values[-1], values[0] <= values[1] + 0.01 and values[1] <= values[2] + 0.01, leak, times[-1])
 
@@ -174,7 +178,11 @@ def main() -> None:
         for number, subject in enumerate(subjects if asked.sheet else (), 1):
             box = around(subject.face.box, (subject.picture.format.width, subject.picture.format.height))
             cells = [
-                Moment(t.name, subject.picture.rgb(box), subject.edited({n: 0.8 * v for n, v in t.offsets.items()})[0].rgb(box))
+                Moment(
+                    t.name,
+                    subject.picture.rgb(box),
+                    subject.edited({n: 0.8 * v for n, v in t.offsets.items()})[0].rgb(box),
+                )
                 for t in TRIALS
             ]
             write_still(asked.sheet.with_stem(f"{asked.sheet.stem}{number}"), contact_sheet(cells))

@@ -85,7 +85,6 @@ def _mirrored(shape: str, control: str) -> str:
     return shape
 
 
-
 def test_controls_by_name_are_the_same_on_every_frame() -> None:
     made = Controls.of(3, smile_left=0.5)
     assert len(made) == 3

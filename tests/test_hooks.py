@@ -57,7 +57,9 @@ def ask(registry: Registry, hook: str) -> object:
 
 def table(controls: tuple[Control, ...]) -> str:
     """Controls as the page lists them."""
-    rows = [f"| `{c.name}` | {c.low:g} … {c.high:g} {c.unit}".rstrip() + f" | {c.region} | {c.help} |" for c in controls]
+    rows = [
+        f"| `{c.name}` | {c.low:g} … {c.high:g} {c.unit}".rstrip() + f" | {c.region} | {c.help} |" for c in controls
+    ]
     return "\n".join(["| name | range | region | what it does |", "|---|---|---|---|", *rows])
 
 

@@ -118,7 +118,16 @@ def test_a_wheel_holds_nothing_else(wheel: set[Path]) -> None:
 def test_a_clone_without_symbolic_links_installs_and_works(tmp_path: Path) -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout, so nothing to clone")
-    clone = ["git", "clone", "--quiet", "--depth=1", "-c", "core.symlinks=false", ROOT.as_uri(), str(tmp_path / "clone")]
+    clone = [
+        "git",
+        "clone",
+        "--quiet",
+        "--depth=1",
+        "-c",
+        "core.symlinks=false",
+        ROOT.as_uri(),
+        str(tmp_path / "clone"),
+    ]
     subprocess.run(clone, check=True, capture_output=True, timeout=120)
     assert (tmp_path / "clone/lp_editor/timeline").read_text() == "../timeline"
     install(tmp_path / "clone", tmp_path / "site")

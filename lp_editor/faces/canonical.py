@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +126,7 @@ class Pose:
     shift: Array
 
 
-def procrustes(points: Array) -> Pose:
+def procrustes(points: NDArray[np.floating[Any]]) -> Pose:
     """The weighted similarity that takes the canonical mesh to landmarks, (≥ 468, 3) (mesh_engine notes, 2)."""
     face = canonical_face()
     weights = face.weights / face.weights.sum()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import procrustes
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 def _gap(points: Array, upper: tuple[int, ...], lower: tuple[int, ...]) -> Array:

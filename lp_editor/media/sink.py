@@ -19,6 +19,7 @@ from uuid import uuid4
 import av
 import cv2
 import numpy as np
+from av.container import Flags
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
@@ -103,7 +104,8 @@ def encode_chunk(path: Path, pictures: Iterable[Picture], format: VideoFormat, r
     taken = delivered(format, codec)
     container = "mp4" if codec is Codec.H264 else "matroska"
     count = 0
-    with av.open(str(path), "w", format=container, options={"fflags": "+bitexact"}) as file:
+    with av.open(str(path), "w", format=container) as file:
+        file.flags |= Flags.bitexact  # no date, no random names
         stream = _video_stream(file, taken, rate, codec)
         for picture in pictures:
             frame = to_frame(_without_alpha(picture, taken))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lp_editor.engine import FloatImage
 from lp_editor.face import Box
 from lp_editor.faces import canonical as mesh
-from lp_editor.faces.canonical import canonical_face, to_frame, to_local
+from lp_editor.faces.canonical import Pose, canonical_face, to_frame, to_local
 from lp_editor.mesh.bases import Array, step
 from lp_editor.mesh.shape import MeshMotion
 
@@ -80,7 +80,7 @@ def net(filmed: MeshMotion, motion: MeshMotion) -> Net:
     local = to_local(before, filmed.pose)
     rings = _rings(local)
     ring_before = to_frame(rings, filmed.pose)
-    turned = filmed.pose is not motion.pose
+    turned = not same_pose(filmed.pose, motion.pose)
     width = float(np.linalg.norm(before[234] - before[454]))
     rigid = np.zeros_like(ring_before)
     rigid_face = np.zeros_like(before)
@@ -96,6 +96,15 @@ def net(filmed: MeshMotion, motion: MeshMotion) -> Net:
     ring_after = ring_before + rigid * _rigid_weights(local)[:, None] + follow
     limit = _limit(ring_before, _chin(local), turned)
     return Net(np.vstack([before, ring_before]), np.vstack([after, ring_after]), width, turned, limit)
+
+
+def same_pose(a: Pose, b: Pose) -> bool:
+    """Whether two poses are one, but for rounding."""
+    return (
+        abs(a.scale / b.scale - 1) < 1e-9
+        and np.abs(a.rotation - b.rotation).max() < 1e-9
+        and np.abs(a.shift - b.shift).max() < 1e-6
+    )
 
 
 def _rings(local: Array) -> Array:

@@ -58,6 +58,8 @@ class MeshMotion:
 
     def toward(self, other: MeshMotion, weight: float) -> MeshMotion:
         """This motion moved ``weight`` of the way to another; landmarks go straight, the head turns evenly."""
+        if weight <= 0 or self.pose is other.pose:
+            return replace(self, points=(1 - weight) * self.points + weight * other.points)
         rotation = (1 - weight) * self.pose.rotation + weight * other.pose.rotation
         left, _, right = np.linalg.svd(rotation)
         pose = Pose(

@@ -54,7 +54,9 @@ def test_effects_and_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> N
     assert all({"name", "effect", "help", "params"} == p.keys() for p in json.loads(capsys.readouterr().out))
 
 
-def test_inspect_works_without_media_and_says_what_is_missing(offline: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_works_without_media_and_says_what_is_missing(
+    offline: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("mark", offline, "--clip", "opening", "preset=warm-smile") == 0
     capsys.readouterr()
     assert run("inspect", offline) == 0
@@ -73,7 +75,22 @@ def test_inspect_works_without_media_and_says_what_is_missing(offline: Path, cap
 
 def test_marks_keys_and_undo_round_trip_through_the_file(offline: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = offline.read_bytes()
-    assert run("mark", offline, "--clip", "V1/2", "--at", "2f", "--for", "20f", "expression", "smile=0@0,0.7@10f:smooth", "ease=6f,4f") == 0
+    assert (
+        run(
+            "mark",
+            offline,
+            "--clip",
+            "V1/2",
+            "--at",
+            "2f",
+            "--for",
+            "20f",
+            "expression",
+            "smile=0@0,0.7@10f:smooth",
+            "ease=6f,4f",
+        )
+        == 0
+    )
     assert run("key", offline, "s1", "smile", "set", "--at", "15f", "0.5", "--as", "hold") == 0
     assert run("key", offline, "s1", "smile", "move", "--at", "15f", "--to", "18f") == 0
     segment = next(c for c in open_document(offline).project.clips() if c.segments).segments[0]
@@ -138,7 +155,9 @@ def test_render_and_still_name_missing_media(offline: Path, tmp_path: Path, caps
     assert str(tmp_path / "gone.mp4") in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [b"", b"not json", b"[]", b'{"OTIO_SCHEMA": "Timeline.1", "tracks": 7}', b'{"a": ' * 5000])
+@pytest.mark.parametrize(
+    "content", [b"", b"not json", b"[]", b'{"OTIO_SCHEMA": "Timeline.1", "tracks": 7}', b'{"a": ' * 5000]
+)
 def test_a_broken_project_is_one_sentence(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "broken.otio"
     path.write_bytes(content)

@@ -37,7 +37,7 @@ def portrait() -> FacePicture:
     """A public-domain portrait, its face found by the landmark model."""
     from lp_editor.faces.model import Landmarker
 
-    frame = np.asarray(astronaut(), np.uint8)  # type: ignore[no-untyped-call]
+    frame = np.asarray(astronaut(), np.uint8)
     with Landmarker() as landmarker:
         face = landmarker(frame)[0]
     return testing.face_picture(face, frame)

@@ -12,7 +12,7 @@ import skimage.data
 
 from lp_editor.errors import FaceError
 from lp_editor.face import Face, FaceTrack, Image
-from lp_editor.faces import analysis, analyse_faces, choose
+from lp_editor.faces import analyse_faces, analysis, choose
 from lp_editor.faces.canonical import LEFT_EYE, canonical_face, procrustes, to_frame, to_local
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
 from lp_editor.faces.model import Landmarker
@@ -100,7 +100,9 @@ def test_two_people_are_two_tracks_that_keep_their_numbers(tmp_path: Path) -> No
     tracks = analyse_faces(film, 0, 30, tmp_path)
     assert [(t.first, len(t.faces)) for t in tracks] == [(0, 30), (0, 30)]
     big, small = tracks
-    assert all(b is not None and s is not None and b.width > 1.2 * s.width for b, s in zip(big.faces, small.faces, strict=True))
+    assert all(
+        b is not None and s is not None and b.width > 1.2 * s.width for b, s in zip(big.faces, small.faces, strict=True)
+    )
     steps = np.diff([f.points[1, 0] for f in big.faces if f])
     assert np.abs(steps[3:] - 1).max() < 1.0  # it drifts a pixel a frame
     assert choose(tracks, "largest", 0, 30) is big
@@ -156,7 +158,10 @@ def test_landmarks_do_not_depend_on_where_one_starts_to_look(tmp_path: Path, mon
 
 
 def test_a_cut_inside_media_starts_a_new_track(tmp_path: Path) -> None:
-    a, b = framed((portrait(100)[:320], 20, 10), size=(640, 360)), framed((portrait(100)[:320], 250, 20), size=(640, 360))
+    a, b = (
+        framed((portrait(100)[:320], 20, 10), size=(640, 360)),
+        framed((portrait(100)[:320], 250, 20), size=(640, 360)),
+    )
     b = np.asarray(255 - b // 2, np.uint8)
     b[20 : 20 + 320, 250 : 250 + 382] = portrait(100)[:320]
     tracks = analyse_faces(Film([a] * 10 + [b] * 10), 0, 20, tmp_path)
@@ -166,7 +171,7 @@ def test_a_cut_inside_media_starts_a_new_track(tmp_path: Path) -> None:
 def test_smoothing_calms_still_landmarks_and_does_not_bend_steady_motion() -> None:
     random = np.random.default_rng(0)
     base = np.linspace(0, 300, 478 * 3).reshape(478, 3)
-    moved = [Face((base + [2.0 * n, 0, 0]).astype(np.float32), {}) for n in range(30)]
+    moved = [Face((base + np.array([2.0 * n, 0, 0])).astype(np.float32), {}) for n in range(30)]
     for before, after in zip(moved, smoothed(moved), strict=True):
         assert after is not None
         assert np.abs(after.points - before.points).max() < 1e-2

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction as F
 from pathlib import Path
+from time import sleep
 
 import av
 import cv2
@@ -36,7 +37,9 @@ def number_of(picture: Picture) -> int:
     return sum(1 << bit for bit in range(16) if picture.planes[0][4:12, bit * 10 + 2 : bit * 10 + 8].mean() > 125)
 
 
-def long_gop(path: Path, numbers: Sequence[int], rate: F, pts: Sequence[int] | None = None, time_base: F | None = None) -> Path:
+def long_gop(
+    path: Path, numbers: Sequence[int], rate: F, pts: Sequence[int] | None = None, time_base: F | None = None
+) -> Path:
     """An H.264 file with B-frames and key frames far apart; ``pts`` in ``time_base`` for variable rates."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=rate, options={"bf": "3", "g": "90", "preset": "fast", "crf": "12"})
@@ -85,7 +88,10 @@ def test_ffv1_gives_back_every_sample(pix_fmt: str, tmp_path: Path) -> None:
     format = VideoFormat(90, 62, pix_fmt, Colour(full_range=pix_fmt == "gray"), F(1))
     random = np.random.default_rng(5)
     pictures = [
-        Picture(tuple(random.integers(0, 256, format.plane_shape(i)).astype(np.uint8) for i in range(format.layout.planes)), format)
+        Picture(
+            tuple(random.integers(0, 256, format.plane_shape(i)).astype(np.uint8) for i in range(format.layout.planes)),
+            format,
+        )
         for _ in range(4)
     ]
     encode_chunk(tmp_path / "c", pictures, format, F(25), Codec.FFV1)
@@ -107,7 +113,9 @@ def chunks(folder: Path, rate: F, codec: Codec, counts: Sequence[int]) -> list[P
 
 
 @pytest.mark.parametrize("rate", [F(25), F(24000, 1001)])
-@pytest.mark.parametrize(("codec", "suffix"), [(Codec.H264, ".mp4"), (Codec.H264, ".mkv"), (Codec.H264, ".mov"), (Codec.FFV1, ".mkv")])
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [(Codec.H264, ".mp4"), (Codec.H264, ".mkv"), (Codec.H264, ".mov"), (Codec.FFV1, ".mkv")]
+)
 def test_chunks_of_any_length_join_into_one_running_film(rate: F, codec: Codec, suffix: str, tmp_path: Path) -> None:
     counts = [48, 1, 2, 48, 7]
     output = tmp_path / f"v{suffix}"
@@ -122,10 +130,11 @@ def test_chunks_of_any_length_join_into_one_running_film(rate: F, codec: Codec, 
     assert decoding == sorted(set(decoding))
 
 
-def test_equal_pictures_give_equal_bytes(tmp_path: Path) -> None:
+def test_equal_pictures_give_equal_bytes_whenever_they_are_made(tmp_path: Path) -> None:
     for codec in Codec:
         for name in ("a", "b"):
             encode_chunk(tmp_path / name, (numbered(n) for n in range(30)), SIZE, F(25), codec)
+            sleep(1.1)  # a date would show
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -198,7 +207,9 @@ def test_rgb_and_back_is_the_same_colour(matrix: int, full: bool) -> None:
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "gray"])
 def test_rgb_of_a_box_is_the_crop_of_the_whole(pix_fmt: str) -> None:
-    picture = Picture.of_rgb(np.random.default_rng(4).integers(0, 256, (62, 90, 3)).astype(np.uint8), VideoFormat(90, 62, pix_fmt))
+    picture = Picture.of_rgb(
+        np.random.default_rng(4).integers(0, 256, (62, 90, 3)).astype(np.uint8), VideoFormat(90, 62, pix_fmt)
+    )
     whole = picture.rgb_all()
     for box in (Box(0, 0, 90, 62), Box(13, 7, 40, 33), Box(89, 61, 90, 62), Box(0, 30, 5, 62)):
         assert np.array_equal(picture.rgb(box), whole[box.y0 : box.y1, box.x0 : box.x1])
@@ -230,7 +241,6 @@ def test_stills_are_one_frame_films(tmp_path: Path) -> None:
             assert [source.frame_at(F(0)), source.frame_at(F(7))] == [0, 0]
             for picture in source.frames([0, 0]):
                 assert np.abs(picture.rgb_all().astype(int) - content).max() <= error
-    assert cv2.imread(str(tmp_path / "s.png")).shape == (40, 60, 3)
 
 
 def test_a_timecode_tag_is_read(tmp_path: Path) -> None:

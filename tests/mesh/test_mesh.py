@@ -133,7 +133,9 @@ def test_every_control_changes_the_picture_and_its_opposite_differs(
     assert made.box.clipped(960, 640) == made.box
 
 
-def test_a_mouth_edit_is_a_mouths_size_and_an_eye_edit_an_eyes(look: MeshLook, face: FacePicture, filmed: MeshMotion) -> None:
+def test_a_mouth_edit_is_a_mouths_size_and_an_eye_edit_an_eyes(
+    look: MeshLook, face: FacePicture, filmed: MeshMotion
+) -> None:
     wink = patch(look, face, filmed, moved(filmed, blink_left=1))
     pucker = patch(look, face, filmed, moved(filmed, pucker=0.7))
     assert wink is not None
@@ -143,7 +145,9 @@ def test_a_mouth_edit_is_a_mouths_size_and_an_eye_edit_an_eyes(look: MeshLook, f
     assert pucker.box.y0 + np.flatnonzero(pucker.mask.any(1))[0] > whole.y0 + 0.25 * whole.height
 
 
-def test_a_wink_leaves_the_other_eye_to_the_bit(frame: Picture, look: MeshLook, face: FacePicture, filmed: MeshMotion) -> None:
+def test_a_wink_leaves_the_other_eye_to_the_bit(
+    frame: Picture, look: MeshLook, face: FacePicture, filmed: MeshMotion
+) -> None:
     made = patch(look, face, filmed, moved(filmed, blink_left=1))
     assert made is not None
     changed = apply_patches(frame, [made])
@@ -164,7 +168,10 @@ def test_the_landmark_model_sees_the_edit(
 
     plain = seen()
     assert seen(mouth_open=1).blendshapes["jawOpen"] > plain.blendshapes["jawOpen"] + 0.2
-    assert seen(brow_inner_left=1, brow_inner_right=1, brow_outer_left=1, brow_outer_right=1).blendshapes["browInnerUp"] > 0.2
+    assert (
+        seen(brow_inner_left=1, brow_inner_right=1, brow_outer_left=1, brow_outer_right=1).blendshapes["browInnerUp"]
+        > 0.2
+    )
     shut = seen(blink_left=1, blink_right=1)
     assert max(shut.blendshapes["eyeBlinkLeft"], shut.blendshapes["eyeBlinkRight"]) > 0.4
     left = seen(gaze_x_left=0.8, gaze_x_right=0.8).blendshapes
@@ -212,7 +219,9 @@ def test_a_driver_moves_regions_and_strength_zero_moves_nothing(filmed: MeshMoti
     assert np.abs((mouth.points - filmed.points)[[LEFT_BROW, RIGHT_BROW], :2]).max() < 0.3
 
 
-def test_no_patch_depends_on_its_neighbours_and_all_are_repeatable(look: MeshLook, face: FacePicture, filmed: MeshMotion) -> None:
+def test_no_patch_depends_on_its_neighbours_and_all_are_repeatable(
+    look: MeshLook, face: FacePicture, filmed: MeshMotion
+) -> None:
     motions = [moved(filmed, smile_left=0.5), moved(filmed, blink_right=1), moved(filmed, gaze_x_left=0.5)]
     batch = ENGINE.synthesize(look, [face] * 3, [filmed] * 3, motions)
     for made, motion in zip(batch, motions, strict=True):

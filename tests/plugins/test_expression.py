@@ -31,9 +31,7 @@ def test_with_nothing_set_it_asks_for_nothing(expression: type[Effect]) -> None:
 
 
 @pytest.mark.parametrize("control", MOVED, ids=lambda c: c.name)
-def test_every_control_but_the_gaze_has_a_parameter_with_its_bounds(
-    expression: type[Effect], control: Control
-) -> None:
+def test_every_control_but_the_gaze_has_a_parameter_with_its_bounds(expression: type[Effect], control: Control) -> None:
     [parameter] = [p for p in parameters(expression) if p.name == control.name]
     assert (parameter.low, parameter.high, parameter.unit) == (control.low, control.high, control.unit)
     assert parameter.default == 0
@@ -41,9 +39,7 @@ def test_every_control_but_the_gaze_has_a_parameter_with_its_bounds(
 
 
 @pytest.mark.parametrize("control", MOVED, ids=lambda c: c.name)
-def test_a_parameter_called_as_a_control_moves_that_control_alone(
-    expression: type[Effect], control: Control
-) -> None:
+def test_a_parameter_called_as_a_control_moves_that_control_alone(expression: type[Effect], control: Control) -> None:
     assert changed(asked(expression, **{control.name: control.high})) == {control.name: control.high}
 
 

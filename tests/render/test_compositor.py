@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lp_editor.engine import Patch
+from lp_editor.engine import FloatImage, Patch
 from lp_editor.face import Box
 from lp_editor.media.picture import LAYOUTS, Colour, Picture, VideoFormat
 from lp_editor.render.compositor import apply_patches, matte
@@ -27,7 +27,7 @@ def patch(box: Box, **arrays: object) -> Patch:
     return Patch(box, **{"mask": mask, **arrays})  # type: ignore[arg-type]
 
 
-def flow(box: Box, x: float, y: float) -> np.ndarray:  # type: ignore[type-arg]
+def flow(box: Box, x: float, y: float) -> FloatImage:
     return np.broadcast_to(np.array([x, y], np.float32), (box.height, box.width, 2)).copy()
 
 
@@ -99,7 +99,9 @@ def test_a_patch_of_its_own_resolution_and_over_the_frames_edge_is_brought_to_th
 
 
 def test_a_faint_mask_shows_in_the_matte() -> None:
-    faint = Patch(BOX, np.full((BOX.height, BOX.width), 0.001, np.float32), tone=np.ones((BOX.height, BOX.width, 3), np.float32))
+    faint = Patch(
+        BOX, np.full((BOX.height, BOX.width), 0.001, np.float32), tone=np.ones((BOX.height, BOX.width, 3), np.float32)
+    )
     assert matte([faint], noise("yuv420p").format)[30, 30] == 1
 
 

@@ -37,7 +37,9 @@ class Recording:
 
 
 def voice(samples: NDArray[np.float64], at: F, length: F, source: F = F(0), speed: F = F(1), rate: int = RATE) -> Voice:
-    clip = Clip("c", "c", Media("file", "c", "", Path("c")), Span(source, length * abs(speed)), Span(at, length), F(25), speed)
+    clip = Clip(
+        "c", "c", Media("file", "c", "", Path("c")), Span(source, length * abs(speed)), Span(at, length), F(25), speed
+    )
     return Voice(Heard(Strip(clip), Span(at, length)), Recording(samples, rate), F(0))  # type: ignore[arg-type]
 
 
@@ -73,7 +75,9 @@ def test_crossfades_sum_to_one() -> None:
 def test_double_speed_is_an_octave_up_and_reverse_plays_backwards() -> None:
     t = np.arange(8000) / 8000
     tone = np.sin(2 * np.pi * 200 * t)[:, None]
-    fast = np.concatenate(list(mix([voice(tone, F(0), F(1, 2), speed=F(2), rate=8000)], SoundFormat(8000, 1, "flt"), F(1, 2))))
+    fast = np.concatenate(
+        list(mix([voice(tone, F(0), F(1, 2), speed=F(2), rate=8000)], SoundFormat(8000, 1, "flt"), F(1, 2)))
+    )
     spectrum = np.abs(np.fft.rfft(fast[:, 0]))
     assert np.argmax(spectrum) * 2 == 400  # half a second: 2 Hz a bin
     back = mixed([voice(ramp(1000), F(0), F(1), speed=F(-1))], F(1))[20:-60, 0]

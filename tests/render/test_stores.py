@@ -72,6 +72,13 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_names_depend_on_every_part_and_on_their_borders() -> None:
-    names = {digest("a", "bc"), digest("ab", "c"), digest("abc"), digest(["a"]), digest(np.zeros(3)), digest(np.zeros((3, 1)))}
+    names = {
+        digest("a", "bc"),
+        digest("ab", "c"),
+        digest("abc"),
+        digest(["a"]),
+        digest(np.zeros(3)),
+        digest(np.zeros((3, 1))),
+    }
     assert len(names) == 6
     assert digest("a", {"x": 1, "y": 2}) == digest("a", {"y": 2, "x": 1})
