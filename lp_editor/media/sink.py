@@ -105,7 +105,7 @@ def encode_chunk(path: Path, pictures: Iterable[Picture], format: VideoFormat, r
     container = "mp4" if codec is Codec.H264 else "matroska"
     count = 0
     with av.open(str(path), "w", format=container) as file:
-        file.flags |= Flags.bitexact  # no date, no random names
+        file.flags |= Flags.bitexact.value  # no date, no random names
         stream = _video_stream(file, taken, rate, codec)
         for picture in pictures:
             frame = to_frame(_without_alpha(picture, taken))
