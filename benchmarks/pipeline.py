@@ -100,7 +100,9 @@ def enlarged(path: Path, width: int, height: int, folder: Path) -> Path:
     with VideoSource(path) as source:
         format = source.video.format.__class__(width, height, "yuv420p", source.video.format.colour)
         frames = range(source.video.count)
-        encode_chunk(folder / "large", (fit(p, format) for p in source.frames(frames)), format, source.video.rate, Codec.H264)
+        encode_chunk(
+            folder / "large", (fit(p, format) for p in source.frames(frames)), format, source.video.rate, Codec.H264
+        )
         join_chunks(folder / "large.mp4", [folder / "large"], [len(frames)], source.video.rate, Codec.H264)
     return folder / "large.mp4"
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import io
 import zipfile
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from os import replace as rename
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, overload
 from uuid import uuid4
 
 import numpy as np
 
-from lp_editor.errors import FaceError
+from lp_editor.errors import FaceError, OutputError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.faces.search import overlap
 from lp_editor.faces.track import KEEP, Tracklet, follow, smoothed
@@ -66,51 +68,100 @@ def analyse_faces(
     total = min(numbers.stop * WINDOW, source.info.video.count) - numbers.start * WINDOW
     chains: list[_Chain] = []
     for number in numbers:
-        for tracklet in _window(source, number, cache):
-            _link(chains, tracklet)
+        path = cache / f"{source.info.identity}-v{VERSION}" / f"{number:06d}.npz"
+        for index, tracklet in enumerate(_window(source, number, path)):
+            _link(chains, tracklet, path, index)
         if progress:
             progress(min((number + 1) * WINDOW - numbers.start * WINDOW, total), total)
-    return [FaceTrack(i, chain.first, chain.faces) for i, chain in enumerate(chains, 1)]
+    return [FaceTrack(i, chain.parts[0].first, StoredFaces(chain.parts)) for i, chain in enumerate(chains, 1)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Where a run of one face's frames is stored: the window's file, and which of its tracklets."""
+
+    path: Path
+    index: int
+    first: int
+    count: int
+
+    @property
+    def stop(self) -> int:
+        return self.first + self.count
+
+
+class StoredFaces(Sequence[Face | None]):
+    """The faces of a track, read from the stored windows as they are needed, so that memory stays flat with length."""
+
+    def __init__(self, parts: Sequence[_Part]) -> None:
+        self._parts = tuple(parts)
+        self._starts = [part.first for part in parts]
+
+    def __len__(self) -> int:
+        return self._parts[-1].stop - self._parts[0].first
+
+    @overload
+    def __getitem__(self, index: int) -> Face | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Face | None]: ...
+    def __getitem__(self, index: int | slice) -> Face | Sequence[Face | None] | None:
+        """The face of a frame counted from the track's first; None in a gap."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        frame = self._parts[0].first + index % len(self)
+        part = self._parts[bisect_right(self._starts, frame) - 1]
+        if frame >= part.stop:
+            return None
+        return _stored(part.path)[part.index].faces[frame - part.first]
+
+
+@lru_cache(maxsize=6)
+def _stored(path: Path) -> list[Tracklet]:
+    """A stored window; the last few stay at hand."""
+    return _unpack(path.read_bytes())
 
 
 @dataclass
 class _Chain:
-    """One face over several windows."""
+    """One face over several windows, and how it looked last."""
 
-    first: int
-    faces: list[Face | None]
+    parts: list[_Part]
+    last: Face
 
 
-def _link(chains: list[_Chain], tracklet: Tracklet) -> None:
+def _link(chains: list[_Chain], tracklet: Tracklet, path: Path, index: int) -> None:
     """Append a tracklet to the chain it goes on from, or start a new one."""
-    head = next(f for f in tracklet.faces if f is not None)
-    best = None
-    for chain in chains:
-        gap = tracklet.first - (chain.first + len(chain.faces))
-        last = next((f for f in reversed(chain.faces) if f is not None), None)
-        if 0 <= gap <= 3 and last is not None and overlap(last.box, head.box) > KEEP:
-            score = overlap(last.box, head.box)
-            if best is None or score > best[0]:
-                best = (score, chain, gap)
-    if best is None:
-        chains.append(_Chain(tracklet.first, list(tracklet.faces)))
-    else:
-        best[1].faces.extend([None] * best[2] + list(tracklet.faces))
+    seen = [face for face in tracklet.faces if face is not None]
+    part = _Part(path, index, tracklet.first, len(tracklet.faces))
+    near = [c for c in chains if 0 <= part.first - c.parts[-1].stop <= 3 and overlap(c.last.box, seen[0].box) > KEEP]
+    if not near:
+        chains.append(_Chain([part], seen[-1]))
+        return
+    best = max(near, key=lambda c: overlap(c.last.box, seen[0].box))
+    best.parts.append(part)
+    best.last = seen[-1]
 
 
-def _window(source: PictureSource, number: int, cache: Path) -> list[Tracklet]:
-    """The tracklets of one window, from the cache or found now."""
-    path = cache / f"{source.info.identity}-v{VERSION}" / f"{number:06d}.npz"
+def _window(source: PictureSource, number: int, path: Path) -> list[Tracklet]:
+    """The tracklets of one window, from its file or found now."""
     try:
         return _unpack(path.read_bytes())
     except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
         pass  # not there yet, or damaged: found (again) below
-    found = _analyse(source, number)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{uuid4().hex[:8]}.part")
-    temporary.write_bytes(_pack(found))
-    rename(temporary, path)
-    return _unpack(_pack(found))
+    content = _pack(_analyse(source, number))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{uuid4().hex[:8]}.part")
+        temporary.write_bytes(content)
+        rename(temporary, path)
+    except OSError as error:
+        raise OutputError(
+            f"the cache cannot be written ({path.parent}: {error.strerror}); set LP_EDITOR_CACHE"
+        ) from error
+    _stored.cache_clear()
+    return _unpack(content)
 
 
 def _analyse(source: PictureSource, number: int) -> list[Tracklet]:

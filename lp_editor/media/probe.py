@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,20 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def probe(path: Path) -> MediaInfo:
-    """Look into a media file: its packets are listed, one picture is decoded. Raises `MediaError`."""
+    """Look into a media file: its packets are listed, one picture is decoded. Raises `MediaError`.
+
+    A file that did not change since it was last looked into is not looked into again.
+    """
+    try:
+        stat = path.stat()
+    except OSError:
+        stat = None
+    return _probed(path, (stat.st_size, stat.st_mtime_ns) if stat else None)
+
+
+@lru_cache(maxsize=256)
+def _probed(path: Path, version: tuple[int, int] | None) -> MediaInfo:
+    """`probe` of a file as it is now; errors are not remembered."""
     with opened(path) as container:
         video = next((s for s in container.streams.video if not _is_cover(s)), None)
         audio = list(container.streams.audio)

@@ -20,7 +20,7 @@ from lp_editor.mesh.layers import Canvas
 from lp_editor.mesh.shading import creases
 from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40
@@ -51,8 +51,9 @@ class MeshEngine:
 
     def study(self, track: FaceTrack, read: ReadFaces) -> MeshLook:
         """Percentiles of the person's openings and the median shape, from landmarks alone."""
-        seen = [face for face in track.faces if face is not None]
-        some = seen[:: max(1, -(-len(seen) // STUDIED))]
+        last = max(len(track.faces) - 1, 0)
+        at = np.unique(np.linspace(0, last, STUDIED).astype(int))[: len(track.faces)]
+        some = [face for i in at if (face := track.faces[int(i)]) is not None]
         if not some:
             person = Person({"left": 0.3, "right": 0.3}, 0.1, rest_points())
             return MeshLook(person, "none")
