@@ -237,6 +237,19 @@ def segment_rows(strip: Strip, segment: Segment, first: int, count: int, rate: F
     return np.arange(start - first, max(stop, start) - first)
 
 
+def scene_of(seconds: float, rate: Fraction, finding: Finding) -> Scene:
+    """What an effect sees of a stretch, with what was found out about it."""
+    driver = finding.driver
+    return Scene(
+        seconds,
+        rate,
+        finding.faces,
+        finding.sound,
+        driver.track if driver else None,
+        driver.rate if driver else None,
+    )
+
+
 def _part(
     strip: Strip, segment: Segment, finding: Finding, first: int, count: int, rate: Fraction, registry: Registry
 ) -> _Part:  # fmt: skip
@@ -245,11 +258,7 @@ def _part(
     centre = float((first + Fraction(1, 2)) / rate - span.start)
     seconds = rows / float(rate) + centre
     length = float(span.duration)
-    driver = finding.driver
-    scene = Scene(
-        length, rate, finding.faces, finding.sound,
-        driver.track if driver else None, driver.rate if driver else None,
-    )  # fmt: skip
+    scene = scene_of(length, rate, finding)
     with _named(f'clip "{strip.clip.name}", segment {segment.id}'):
         edit = registry.effect(segment.effect).parse(segment.params).edit(scene)
     ease = segment.ease or DEFAULT_EASE

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from lp_editor.effect import JointEffect
+from lp_editor.effect import Effect, JointEffect
 from lp_editor.errors import ParamError, ProjectError, TimeError
 from lp_editor.media.picture import Picture
 from lp_editor.media.sink import Codec
-from lp_editor.plan import Plan
+from lp_editor.plan import Plan, scene_of
 from lp_editor.plan import check as check_edits
 from lp_editor.registry import Registry
 from lp_editor.render.clips import render_clips
@@ -22,10 +22,10 @@ from lp_editor.render.program import Settings, opened, render_program, render_st
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.timeline import edit
 from lp_editor.timeline.curve import Curve
-from lp_editor.timeline.cut import cut
+from lp_editor.timeline.cut import cut, strips_of
 from lp_editor.timeline.document import Document, open_document, undo
 from lp_editor.timeline.find import find_clip, find_segment, marked_span, topmost_clip_at
-from lp_editor.timeline.model import Clip, Ease, Joint, ParamValue, Segment
+from lp_editor.timeline.model import Clip, Ease, Joint, ParamValue, Segment, Span
 from lp_editor.timeline.timecode import parse_time
 
 __all__ = [
@@ -168,6 +168,43 @@ def _face(text: str) -> str:
     raise ParamError(f"face is 'largest' or a number from 1 (the largest) on, got {text!r}")
 
 
+def propose(
+    document: Document,
+    effect: str,
+    *,
+    clip: str,
+    settings: Settings | None = None,
+    registry: Registry | None = None,
+    progress: Progress = silent,
+) -> tuple[Document, list[Segment]]:
+    """Let an effect mark a clip where it thinks it applies; needs the media. Returns the new marks.
+
+    Raises `ParamError` for an effect that makes no proposals.
+    """
+    registry = registry or Registry.installed()
+    kind = registry.effect(effect)
+    if kind.mark.__func__ is Effect.mark.__func__:  # type: ignore[attr-defined]
+        raise ParamError(f"{effect} makes no proposals; mark it with --at and --for")
+    found = find_clip(document.project, clip)
+    whole = Segment("whole", effect, found.source)
+    bare = edit.remove_marks(document.project, edit.all_ids(document.project))
+    project = edit.add_segment(bare, found, whole)
+    events = [e for e in cut(project) if any(s.clip.place == found.place for s in strips_of(e.picture))]
+    with opened(project, registry, events, settings or Settings(), progress) as stage:
+        ((_, finding),) = stage.cast.findings.items()
+    scene = scene_of(float(found.record.duration), project.rate, finding)
+    marked, made = document.project, []
+    for proposal in kind.mark(scene):
+        start = found.record.start + Fraction(proposal.start).limit_denominator(10**6)
+        span = Span(start, Fraction(proposal.seconds).limit_denominator(10**6)).intersect(found.record)
+        if span is None:
+            continue
+        kind.parse(proposal.params)
+        made.append(Segment(edit.new_id(marked), effect, found.source_span(span), proposal.params))
+        marked = edit.add_segment(marked, found, made[-1])
+    return document.replace(marked), made
+
+
 def unmark(
     document: Document, *, segment: str | None = None, clip: str | None = None, at: str | None = None
 ) -> tuple[Document, list[str]]:
@@ -182,7 +219,7 @@ def unmark(
         )  # fmt: skip
         gone = [s.id for s in found.segments] + ([found.joint.id] if found.joint else [])
     else:
-        gone = [s.id for c in project.clips() for s in c.segments] + [c.joint.id for c in project.clips() if c.joint]
+        gone = edit.all_ids(project)
     if not gone:
         raise ProjectError("nothing is marked there")
     return document.replace(edit.remove_marks(project, gone)), gone

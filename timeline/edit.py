@@ -14,14 +14,19 @@ from lp_editor.timeline.find import find_segment
 from lp_editor.timeline.model import Clip, Item, Joint, Nest, Project, Segment, Track
 
 __all__ = [
-    "Project", "add_joint", "add_segment", "clip_before_cut", "delete_key", "move_key", "new_id", "remove_marks",
+    "Project", "add_joint", "add_segment", "all_ids", "clip_before_cut", "delete_key", "move_key", "new_id", "remove_marks",
     "set_key",
 ]  # fmt: skip
 
 
+def all_ids(project: Project) -> list[str]:
+    """The ids of every mark of a project."""
+    return [s.id for c in project.clips() for s in c.segments] + [c.joint.id for c in project.clips() if c.joint]
+
+
 def new_id(project: Project) -> str:
     """An id that no mark of the project has: s1, s2, …"""
-    used = {s.id for c in project.clips() for s in c.segments} | {c.joint.id for c in project.clips() if c.joint}
+    used = set(all_ids(project))
     number = 1
     while f"s{number}" in used:
         number += 1

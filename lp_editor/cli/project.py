@@ -56,6 +56,7 @@ def _add_mark(commands: Any) -> None:
     command.add_argument("--at", metavar="TIME", help="where it starts")
     command.add_argument("--for", dest="length", metavar="TIME", help="how long; to the clip's end without it")
     command.add_argument("-o", "--output", type=Path, help="write another file instead of the project itself")
+    command.add_argument("--propose", action="store_true", help="let the effect find where it applies in --clip")
     command.add_argument("--json", action="store_true", help="print what was marked as JSON")
     command.add_argument("words", nargs="*", metavar="EFFECT key=value", help="effect, then parameters")
     command.set_defaults(run=_mark)
@@ -148,6 +149,8 @@ def _mark(asked: argparse.Namespace) -> int:
 
     effect, params = _words(asked.words)
     document = verbs.open_project(asked.project)
+    if asked.propose:
+        return _propose(asked, document, effect)
     made = verbs.mark(
         document, effect, clip=asked.clip, at=asked.at, length=asked.length, params=params, registry=installed()
     )
@@ -160,6 +163,27 @@ def _mark(asked: argparse.Namespace) -> int:
     text = segment_text(mark, clip) if isinstance(mark, Segment) else f"{mark.id} {mark.effect}, into the next clip"
     print(f"marked {clip.name} ({clip.place}): {text}")
     _hint(asked.project, asked.output)
+    return 0
+
+
+def _propose(asked: argparse.Namespace, document: Document, effect: str) -> int:
+    from lp_editor import verbs
+    from lp_editor.cli.progress import shown
+    from lp_editor.summary import segment_text
+    from lp_editor.timeline.find import find_clip
+
+    if not (asked.clip and effect):
+        raise ParamError("--propose goes with --clip and an effect")
+    with shown(asked.json, False) as progress:
+        changed, segments = verbs.propose(document, effect, clip=asked.clip, registry=installed(), progress=progress)
+    clip = find_clip(document.project, asked.clip)
+    for segment in segments:
+        print(f"marked {clip.name} ({clip.place}): {segment_text(segment, clip)}")
+    if segments:
+        changed.save(asked.output)
+        _hint(asked.project, asked.output)
+    else:
+        print(f"{effect} finds nothing to mark in {clip.name}")
     return 0
 
 

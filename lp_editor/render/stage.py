@@ -30,6 +30,9 @@ from lp_editor.render.stores import PatchStore, digest, quantised
 from lp_editor.timeline.cut import Black, Dissolve, Morph, Shown, Strip
 from lp_editor.timeline.cut import Picture as Node
 
+FAR = 0.6
+"""Face widths between the two sides of a joint from which on a morph shows (seen on the test films)."""
+
 BATCH = 8
 """Frames handed to the engine at once."""
 
@@ -194,11 +197,22 @@ class Stage:
             weight = float(blend.weights[first + i - blend.first])
             face_a, face_b = self._held(node, a, pa, first + i), self._held(node, b, pb, first + i)
             if face_a and face_b:
+                self._note_distance(node, face_a[0].face, face_b[0].face)
                 patches_a = [*patches_a, *self._brought(face_a, face_b[1], weight)]
                 patches_b = [*patches_b, *self._brought(face_b, face_a[1], 1 - weight)]
             out, into = apply_patches(pa, patches_a), apply_patches(pb, patches_b)
             picture = morph(fit(out, self.format), fit(into, self.format), weight)
             yield Finished(picture, whole)
+
+    def _note_distance(self, node: Morph, a: Face, b: Face) -> None:
+        """Tell when two faces are so far apart that no morph will hide it."""
+        far = float(np.linalg.norm(a.points[:468, :2].mean(0) - b.points[:468, :2].mean(0))) / max(a.width, 1.0)
+        if far > FAR:
+            clip = node.outgoing.strip.clip
+            self.report.note(
+                f'joint {node.joint.id} at the end of "{clip.name}": the faces lie more than {FAR:g} face widths apart; '
+                "the morph will show"
+            )
 
     def _held(self, node: Morph, strip: Strip, picture: Picture, frame: int) -> tuple[FacePicture, Motion, Look] | None:
         """The face of one side of a joint on a program frame, as filmed."""
