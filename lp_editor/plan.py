@@ -192,7 +192,8 @@ def _shot(strip: Strip, extent: tuple[int, int], rate: Fraction, registry: Regis
     for segment in sorted(strip.clip.segments, key=lambda s: s.id):
         finding = findings.get(finding_key(strip, segment)) or Finding(_face_name(segment))
         part = _part(strip, segment, finding, first, count, rate, registry)
-        by_face.setdefault(finding.face, []).append(part)
+        if len(part.rows):  # a segment may lie beyond the clip's trim
+            by_face.setdefault(finding.face, []).append(part)
     faces = tuple(_combine(face, parts, count) for face, parts in sorted(by_face.items()))
     return Shot(strip, first, count, faces)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from lp_editor.effect import Effect, JointEffect
+from lp_editor.effect import Effect, JointEffect, parameters
 from lp_editor.errors import ParamError, ProjectError, TimeError
 from lp_editor.media.picture import Picture
 from lp_editor.media.sink import Codec
@@ -101,7 +101,8 @@ def mark(
     kind = registry.effect(effect)
     ease = _ease(wanted.pop("ease", None), project.rate)
     face = str(wanted.pop("face", "largest"))
-    values = {name: _value(value, project.rate) for name, value in wanted.items()}
+    texts = {p.name for p in parameters(kind) if p.kind in ("str", "choice")}
+    values = {n: v if n in texts else _value(v, project.rate) for n, v in wanted.items()}
     kind.parse(values)
     if issubclass(kind, JointEffect):
         return _mark_joint(document, effect, clip, at, length, values)

@@ -236,3 +236,8 @@ def test_what_an_effect_does_not_take_is_named_with_its_clip(bad: Segment, error
 def test_planning_twice_gives_the_same() -> None:
     parts = [segment("a", "expression", 0, 30, smile=0.7, ease=None)]
     assert np.array_equal(smiles(clip(parts)), smiles(clip(parts)))
+
+
+def test_a_segment_beyond_the_trim_asks_for_nothing() -> None:
+    beyond = segment("a", "expression", 200, 10, smile=0.5)
+    assert plan(project(clip([beyond])), REGISTRY).shots["V1/1"].faces == ()

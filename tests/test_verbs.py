@@ -129,8 +129,8 @@ def test_a_driver_that_is_missing_or_shows_no_face_is_explained(cut_file: Path, 
         marked = verbs.mark(document, "follow", clip="opening", params=params, registry=REGISTRY).document
         with pytest.raises(error, match=text):
             verbs.render(marked, tmp_path / "out.mkv", LOSSLESS, registry=REGISTRY)
+    two = verbs.mark(document, "spot", clip="opening", params={"face": "2"}, registry=REGISTRY).document
     with pytest.raises(FaceError, match="only 1 face"):
-        two = verbs.mark(document, "spot", clip="opening", params={"face": "2"}, registry=REGISTRY).document
         verbs.render(two, tmp_path / "out.mkv", LOSSLESS, registry=REGISTRY)
 
 

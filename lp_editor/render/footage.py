@@ -52,13 +52,13 @@ class Footage:
 def media_zero(media: Media, source_start: Fraction, info: MediaInfo) -> Fraction:
     """The source time of the media's first frame.
 
-    The project's own word (``available_range``) counts; else the file's timecode if the clip lies at or after it.
+    The project's own word (``available_range``) counts, then the file's timecode, then 0: the first of them by which the
+    clip lies in the file. Editing systems do not always mean the same by a clip without timecode.
     """
-    if media.available is not None:
-        return media.available.start
-    if info.timecode is not None and source_start >= info.timecode:
-        return info.timecode
-    return Fraction(0)
+    known = [media.available.start if media.available else None, info.timecode, Fraction(0)]
+    zeros = [zero for zero in known if zero is not None]
+    duration = info.video.duration if info.video else max((a.duration for a in info.audio), default=Fraction(0))
+    return next((zero for zero in zeros if zero <= source_start < zero + duration), zeros[0])
 
 
 def check_media(clips: Iterable[Clip]) -> None:

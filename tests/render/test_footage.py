@@ -1,0 +1,48 @@
+"""Strips bound to their media: which file time is which source time."""
+
+from fractions import Fraction as F
+from pathlib import Path
+
+import pytest
+
+from lp_editor.media.picture import VideoFormat
+from lp_editor.media.probe import MediaInfo, VideoInfo
+from lp_editor.render.clips import merged
+from lp_editor.render.footage import media_zero, runs
+from lp_editor.timeline.model import Media, Span
+
+HOUR = F(3600)
+
+
+def info(timecode: F | None, seconds: int = 10) -> MediaInfo:
+    count = 25 * seconds
+    video = VideoInfo(VideoFormat(64, 48, "yuv420p"), F(25), count, F(seconds), "raw", False, (0,), (0,), F(1, 25))
+    return MediaInfo(Path("m"), "m", video, (), timecode)
+
+
+@pytest.mark.parametrize(
+    ("available", "timecode", "start", "zero"),
+    [
+        (HOUR, None, HOUR + 2, HOUR),  # the project says so
+        (F(0), HOUR, HOUR + 2, HOUR),  # it says 0, but its clips are in timecode
+        (None, HOUR, HOUR + 2, HOUR),
+        (None, HOUR, F(2), F(0)),  # a clip counted from the file's beginning
+        (None, None, F(2), F(0)),
+        (HOUR, None, F(2), F(0)),
+        (HOUR, None, F(9999), HOUR),  # outside by any count: the project's word
+    ],
+)
+def test_the_first_frames_source_time_is_the_one_by_which_the_clip_lies_in_the_file(
+    available: F | None, timecode: F | None, start: F, zero: F
+) -> None:
+    media = Media("file", "m", available=None if available is None else Span(available, F(10)))
+    assert media_zero(media, start, info(timecode)) == zero
+
+
+def test_frame_numbers_are_named_as_runs() -> None:
+    assert runs([3, 4, 5, 9, 9, 9, 7, 5]) == [[3, 3, 1], [9, 3, 0], [7, 2, -2]]
+    assert runs([]) == []
+
+
+def test_stretches_that_touch_are_one() -> None:
+    assert merged([(10, 20), (0, 5), (5, 8), (15, 30), (40, 41)]) == [(0, 8), (10, 30), (40, 41)]
