@@ -82,7 +82,10 @@ def project(*clips: Clip, rate: F = RATE) -> Project:
 
 
 def smiles(*clips: Clip, rate: F = RATE, place: str = "V1/1") -> np.ndarray:
-    (face,) = plan(project(*clips, rate=rate), REGISTRY).shots[place].faces
+    shot = plan(project(*clips, rate=rate), REGISTRY).shots[place]
+    if not shot.faces:
+        return np.zeros(shot.count)
+    (face,) = shot.faces
     return face.controls.column("smile_left")
 
 
