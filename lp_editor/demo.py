@@ -21,6 +21,7 @@ from lp_editor.effect import JointEffect
 from lp_editor.errors import FaceError, LpEditorError, MediaError, OutputError
 from lp_editor.face import Image
 from lp_editor.faces import analyse_faces, choose
+from lp_editor.files import make_folder
 from lp_editor.media.picture import BT709, Colour, Picture, VideoFormat
 from lp_editor.media.probe import MediaInfo, probe
 from lp_editor.media.sink import Codec, SoundTrack, encode_chunk, join_chunks, write_still
@@ -62,10 +63,7 @@ def make_demo(
     for path in files:
         if path.exists() and not force:
             raise OutputError(f"{path} exists already; choose another folder or pass --force")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made ({error.strerror})") from error
+    make_folder(folder)
     if media is None:
         media = folder / "portrait.mp4"
         film_portrait(media, progress)

@@ -19,6 +19,7 @@ FOLDERS = {"lp_editor": "lp_editor", "timeline": "lp_editor.timeline", "plugins"
 
 LAYERS = (
     ("errors",),
+    ("files",),
     ("controls", "timeline"),
     ("face",),
     ("effect", "engine"),
@@ -32,7 +33,8 @@ LAYERS = (
     ("mesh", "liveportrait"),
     ("verbs", "summary"),
     ("demo",),
-    ("cli", "__main__"),
+    ("cli",),
+    ("__main__",),
 )
 """Lowest first. A part imports from itself and from layers below; those of one layer do not know each other."""
 

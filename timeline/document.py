@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -18,9 +17,9 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from lp_editor.errors import OutputError, ProjectError
+from lp_editor.files import write_bytes
 from lp_editor.timeline.dialects import otio
 from lp_editor.timeline.dialects.otio import OURS, Address, Node
 from lp_editor.timeline.metadata import VERSION, joint_to_json, segment_to_json
@@ -84,7 +83,7 @@ class Document:
                 raise OutputError(f"{target} was changed by another program since it was opened; open it again")
             _remember(target)
         content = (json.dumps(tree, indent=self.indent, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
-        write_atomically(target, content)
+        write_bytes(target, content)
         return replace(self, path=target, tree=tree, digest=_digest(content))
 
 
@@ -197,24 +196,6 @@ def _moved(document: Document) -> Node:
     return tree
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, keeping its permissions. Raises `OutputError`."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
 def _history(path: Path) -> Path:
     return path.with_name(f".{path.name}.lp-undo")
 
@@ -242,7 +223,7 @@ def undo(path: Path) -> int:
     versions = _versions(path)
     if not versions:
         raise ProjectError(f"nothing to undo in {path}")
-    write_atomically(path, versions[-1].read_bytes())
+    write_bytes(path, versions[-1].read_bytes())
     versions[-1].unlink()
     if len(versions) == 1:
         with suppress(OSError):

@@ -12,17 +12,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from os import replace as rename
 from pathlib import Path
 from typing import Protocol, overload
-from uuid import uuid4
 
 import numpy as np
 
-from lp_editor.errors import FaceError, OutputError
+from lp_editor.errors import FaceError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.faces.search import overlap
 from lp_editor.faces.track import KEEP, Tracklet, follow, smoothed
+from lp_editor.files import make_folder, write_bytes
 from lp_editor.media.picture import Picture
 from lp_editor.media.probe import MediaInfo
 
@@ -151,15 +150,8 @@ def _window(source: PictureSource, number: int, path: Path) -> list[Tracklet]:
     except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
         pass  # not there yet, or damaged: found (again) below
     content = _pack(_analyse(source, number))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{uuid4().hex[:8]}.part")
-        temporary.write_bytes(content)
-        rename(temporary, path)
-    except OSError as error:
-        raise OutputError(
-            f"the cache cannot be written ({path.parent}: {error.strerror}); set LP_EDITOR_CACHE"
-        ) from error
+    make_folder(path.parent)
+    write_bytes(path, content)
     _stored.cache_clear()
     return _unpack(content)
 

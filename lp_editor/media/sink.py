@@ -6,15 +6,12 @@ settings on one thread, so a join is a copy of packets with new timestamps, and 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import av
 import cv2
@@ -24,6 +21,7 @@ from numpy.typing import NDArray
 
 from lp_editor.errors import MediaError, OutputError
 from lp_editor.face import Image
+from lp_editor.files import write_bytes, write_whole
 from lp_editor.media.picture import Picture, VideoFormat, fit, to_frame
 
 
@@ -154,19 +152,10 @@ def join_chunks(
     Sound is AAC beside H.264 and PCM in its own sample format beside FFV1. The file appears whole, or not at all.
     """
     check_delivery(output, codec)
-    temporary = output.with_name(f".{output.stem}.{uuid4().hex[:8]}.part{output.suffix}")
     try:
-        _write_joined(temporary, chunks, counts, rate, codec, sound)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, output)
+        write_whole(output, lambda temporary: _write_joined(temporary, chunks, counts, rate, codec, sound))
     except FFmpegError as error:
         raise OutputError(f"{output} cannot be written ({error.strerror})") from error
-    except OSError as error:
-        raise OutputError(f"{output} cannot be written ({error.strerror or error})") from error
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def _write_joined(
@@ -275,12 +264,4 @@ def write_still(path: Path, image: Image) -> None:
     fine, coded = cv2.imencode(path.suffix.lower(), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not fine:
         raise OutputError(f"{path}: the picture cannot be coded as {path.suffix}")
-    temporary = path.with_name(f".{path.stem}.{uuid4().hex[:8]}.part")
-    try:
-        temporary.write_bytes(coded.tobytes())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})") from error
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    write_bytes(path, coded.tobytes())

@@ -14,6 +14,7 @@ from math import ceil
 from pathlib import Path
 
 from lp_editor.errors import OutputError
+from lp_editor.files import make_folder
 from lp_editor.media.sink import check_delivery, join_chunks
 from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
@@ -59,7 +60,7 @@ def render_clips(
     shown = [e for e in events if marked.keys() & strips([e]).keys()]
     with opened(project, registry, shown, settings, progress, HANDLES) as stage:
         stretches = list(_stretches(stage, marked, shown, folder, settings))
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for stretch in stretches:
             check_output(stretch.path, settings.force)
         work = ChunkWork(stage, ChunkStore(settings.cache / "chunks"), settings.codec, False, 0, progress, stage.report)

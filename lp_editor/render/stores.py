@@ -11,20 +11,18 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
 from lp_editor.engine import Patch
-from lp_editor.errors import OutputError
 from lp_editor.face import Box
+from lp_editor.files import make_folder, write_bytes, write_whole
 
 
 def cache_folder() -> Path:
@@ -62,23 +60,8 @@ class ChunkStore:
     def put(self, key: str, suffix: str, write: Callable[[Path], None]) -> Path:
         """Let ``write`` fill a temporary file, then give it its name."""
         path = self.path(key, suffix)
+        make_folder(path.parent)
         return write_whole(path, write)
-
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
-    """Write a file under a temporary name beside its place and rename it; nothing is left of a failed try."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.stem}.{uuid4().hex[:8]}.part{path.suffix}")
-        try:
-            write(temporary)
-            os.replace(temporary, path)
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    return path
 
 
 @dataclass(frozen=True)
@@ -96,12 +79,9 @@ class PatchStore:
 
     def put(self, key: str, patch: Patch | None) -> None:
         """Store a patch that went through `quantised`."""
-        content = pack(patch)
-        write_whole(self.folder / key[:2] / f"{key}.patch", lambda p: _write(p, content))
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+        path = self.folder / key[:2] / f"{key}.patch"
+        make_folder(path.parent)
+        write_bytes(path, pack(patch))
 
 
 def quantised(patch: Patch | None) -> Patch | None:
