@@ -14,9 +14,12 @@ from itertools import pairwise
 from math import ceil, floor
 from typing import TypeAlias
 
-from lp_editor.timeline.model import Clip, Gap, Item, Joint, Nest, Project, Span, Track, Transition
+from lp_editor.timeline.model import Clip, Gap, Item, Joint, Nest, Project, Span, Track, Transition, clips_of
 
 ZERO = Fraction(0)
+
+BLACK = ("black", "black video", "slug")
+"""Generators that are meant to be black."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,19 @@ def frame_count(project: Project) -> int:
     return max(ceil(max(ends, default=ZERO) * project.rate), floor(project.duration * project.rate))
 
 
+def unrendered(project: Project) -> list[Clip]:
+    """The enabled picture clips that cannot be rendered: generators and titles without media."""
+    return [
+        clip
+        for track in project.tracks
+        if track.kind == "video" and track.enabled
+        for clip in clips_of((track,))
+        if clip.enabled
+        and isinstance(_show(clip, ZERO, ZERO, Fraction(1)), Black)
+        and clip.media.name.lower() not in BLACK
+    ]
+
+
 def strips(events: Iterable[Event]) -> dict[str, Strip]:
     """Every strip that some events show, by key, in order of appearance."""
     found: dict[str, Strip] = {}
@@ -229,7 +245,8 @@ def _resolve(lanes: list[_Lane], program: Fraction, origin: Fraction, pace: Frac
         if morph := _morph(lane, time, origin, pace):
             return morph
         if shown := _show(lane.item_at(time), program, origin, pace):
-            if isinstance(shown, Black) and shown.reason.startswith("no media"):
+            if isinstance(shown, Black) and shown.reason:
+                # most likely a title: better the picture without it than black
                 return _resolve(below, program, origin, pace) or shown
             return shown
     return None
@@ -249,10 +266,12 @@ def _morph(lane: _Lane, time: Fraction, origin: Fraction, pace: Fraction) -> Mor
 def _show(item: Item | None, program: Fraction, origin: Fraction, pace: Fraction) -> Picture | None:
     """What one item shows; None lets what lies below through."""
     if isinstance(item, Clip) and item.enabled:
+        if item.media.kind == "generator" and item.media.name.lower() in BLACK:
+            return Black()
         if item.media.kind == "generator":
-            return Black(f"generator {item.media.name or item.name!r} is rendered black")
+            return Black(f"generator {item.name!r} ({item.place}) cannot be rendered: black, or what lies below")
         if item.media.kind == "missing":
-            return Black(f"no media for {item.name!r}: not rendered")
+            return Black(f"no media for {item.name!r} ({item.place}): black, or what lies below")
         return Shown(Strip(item, origin, pace))
     if isinstance(item, Nest) and item.enabled:
         return _resolve(_nest_lanes(item), program, *_inner(item, origin, pace))
@@ -334,5 +353,5 @@ def _program(span: Span, origin: Fraction, pace: Fraction, window: Span | None) 
 
 __all__ = [
     "Black", "Dissolve", "Event", "Gap", "Heard", "Morph", "Picture", "Shown", "Strip", "cut", "frame_count",
-    "heard", "joint_span", "strips", "strips_of",
+    "heard", "joint_span", "strips", "strips_of", "unrendered",
 ]  # fmt: skip

@@ -26,7 +26,7 @@ from lp_editor.render.mix import SoundFormat, Voice, mix
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, PatchStore, cache_folder
-from lp_editor.timeline.cut import Black, Event, Heard, Morph, Shown, cut, heard, strips, strips_of
+from lp_editor.timeline.cut import Event, Heard, Morph, Shown, cut, heard, strips, strips_of, unrendered
 from lp_editor.timeline.cut import Picture as Node
 from lp_editor.timeline.model import Project
 
@@ -117,7 +117,9 @@ def opened(
         planned = plan(project, registry, cast.findings, handles, events)
         format = output_format(events, footage, settings.format)
         patches = PatchStore(settings.cache / "patches")
-        _note_blacks(events, footage, project.rate, report)
+        for clip in unrendered(project):
+            report.note(f'"{clip.name}" ({clip.place}) cannot be rendered: black there, or the picture below it')
+        _note_held(events, footage, project.rate, report)
         _note_fits(footage, format, report)
         yield Stage(planned, footage, cast, engine, format, sources, report, patches)
 
@@ -136,11 +138,9 @@ def output_format(events: Sequence[Event], footage: Mapping[str, Footage], wante
     return replace(format, width=int(match[1]), height=int(match[2]), sample_aspect=Fraction(1))
 
 
-def _note_blacks(events: Sequence[Event], footage: Mapping[str, Footage], rate: Fraction, report: Report) -> None:
-    """Tell what is black, and where media ends before its clip does."""
+def _note_held(events: Sequence[Event], footage: Mapping[str, Footage], rate: Fraction, report: Report) -> None:
+    """Tell where media ends before its clip does."""
     for event in events:
-        for reason in _reasons(event.picture):
-            report.note(reason)
         for strip in strips_of(event.picture):
             held = footage[strip.key].held(event.first, event.count, rate)
             if held:
@@ -148,14 +148,6 @@ def _note_blacks(events: Sequence[Event], footage: Mapping[str, Footage], rate: 
                 report.note(
                     f'clip "{strip.clip.name}" ({strip.key}): {what} ends {held} frames early; the last one is held'
                 )
-
-
-def _reasons(picture: Node) -> Iterator[str]:
-    if isinstance(picture, Black) and picture.reason:
-        yield picture.reason
-    elif not isinstance(picture, Black | Shown):
-        yield from _reasons(picture.outgoing)
-        yield from _reasons(picture.incoming)
 
 
 def _note_fits(footage: Mapping[str, Footage], format: VideoFormat, report: Report) -> None:

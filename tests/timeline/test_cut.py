@@ -111,13 +111,19 @@ def test_a_joint_takes_the_frames_around_its_cut() -> None:
     assert node.outgoing.strip.source_time(sec(12)) == sec(12)
 
 
-def test_a_generator_is_black_and_says_so_but_missing_titles_show_what_is_below() -> None:
+def test_a_generator_or_title_alone_is_black_and_says_so_over_a_picture_it_lets_it_through() -> None:
     bars = clip("bars", 0, 5, media=Media("generator", "SMPTEBars"))
     title = clip("title", 5, 5, media=Media("missing", ""))
-    events = cut(project((clip("low", 0, 10),), (bars, title)))
-    assert names(events) == [("black", 0, 5), ("low", 5, 5)]
-    assert isinstance(events[0].picture, Black)
-    assert "SMPTEBars" in events[0].picture.reason
+    events = cut(project((bars, title)))
+    assert names(events) == [("black", 0, 5), ("black", 5, 5)]
+    for event, name in zip(events, ("bars", "title"), strict=True):
+        assert isinstance(event.picture, Black)
+        assert name in event.picture.reason
+    over = project((clip("low", 0, 10),), (bars, title))
+    assert names(cut(over)) == [("low", 0, 10)]
+    assert {c.name for c in unrendered(over)} == {"bars", "title"}
+    slug = clip("slug", 0, 5, media=Media("generator", "Black"))
+    assert names(cut(project((clip("low", 0, 10),), (slug,)))) == [("black", 0, 5), ("low", 5, 5)]
 
 
 def test_a_nested_sequence_is_seen_through_with_its_own_trim() -> None:
