@@ -254,3 +254,16 @@ def test_a_still_is_the_frame_that_the_render_shows(cut_file: Path, tmp_path: Pa
     finished, filmed_frame, _ = verbs.still(document, "01:00:00:12")
     assert finished.equals(pictures(tmp_path / "out.mkv")[12])
     assert not finished.equals(filmed_frame)
+
+
+def test_a_generator_alone_is_black_and_said(filmed: Path, original: list[Picture], tmp_path: Path) -> None:
+    bars = replace(clip(filmed, 0, 3, 0, "bars"), media=Media("generator", "SMPTEBars"))
+    document = project_of(tmp_path, (bars, clip(filmed, 3, 3, 10)))
+    tree = document.tree["tracks"]["children"][0]["children"][0]
+    tree["media_references"]["DEFAULT_MEDIA"] = {"OTIO_SCHEMA": "GeneratorReference.1", "generator_kind": "SMPTEBars"}
+    document.save()
+    report = verbs.render(verbs.open_project(document.path), tmp_path / "out.mkv", LOSSLESS)
+    assert [n for n in report.notes if "bars" in n]
+    out = pictures(tmp_path / "out.mkv")
+    assert out[0].equals(Picture.black(out[0].format))
+    assert out[3].equals(original[10])

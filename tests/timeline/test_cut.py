@@ -13,6 +13,7 @@ from lp_editor.timeline.cut import (
     cut,
     frame_count,
     heard,
+    unrendered,
 )
 from lp_editor.timeline.model import (
     Clip,
