@@ -148,7 +148,9 @@ def test_landmarks_do_not_depend_on_where_one_starts_to_look(tmp_path: Path, mon
     monkeypatch.setattr(analysis, "PRE_ROLL", 6)
     film = moving(36)
     whole = analyse_faces(film, 0, 36, tmp_path / "a")
+    film.read.clear()
     part = analyse_faces(film, 30, 33, tmp_path / "b")
+    assert min(film.read) == 24 - 6  # the tracker is given its pre-roll
     assert [(t.first, len(t.faces)) for t in whole] == [(0, 36)]
     for frame in range(24, 36):
         one, other = whole[0].at(frame), part[0].at(frame)

@@ -132,10 +132,12 @@ def test_chunks_of_any_length_join_into_one_running_film(rate: F, codec: Codec, 
 
 def test_equal_pictures_give_equal_bytes_whenever_they_are_made(tmp_path: Path) -> None:
     for codec in Codec:
-        for name in ("a", "b"):
-            encode_chunk(tmp_path / name, (numbered(n) for n in range(30)), SIZE, F(25), codec)
-            sleep(1.1)  # a date would show
-        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+        made = set()
+        for attempt in range(12):
+            encode_chunk(tmp_path / "c", (numbered(n) for n in range(30)), SIZE, F(25), codec)
+            made.add((tmp_path / "c").read_bytes())
+            sleep(1.1 if attempt == 0 else 0)  # a date would show
+        assert len(made) == 1
 
 
 def click(rate: int, seconds: float, at: int, channels: int = 2) -> NDArray[np.float64]:

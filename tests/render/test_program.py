@@ -4,12 +4,13 @@ import itertools
 from dataclasses import replace
 from fractions import Fraction as F
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import pytest
 from conftest import FRAMES, RATE, seconds, two_clips
 
-from lp_editor import verbs
+from lp_editor import Registry, testing, verbs
 from lp_editor.errors import FaceError, MediaError, OutputError
 from lp_editor.face import FaceTrack
 from lp_editor.faces import analyse_faces
@@ -18,6 +19,7 @@ from lp_editor.media.probe import probe
 from lp_editor.media.sink import Codec, encode_chunk, join_chunks
 from lp_editor.media.sound import SoundSource
 from lp_editor.media.source import VideoSource
+from lp_editor.plugins import expression
 from lp_editor.render.executor import LocalExecutor
 from lp_editor.render.program import Settings
 from lp_editor.timeline.document import Document, new_document
@@ -267,3 +269,28 @@ def test_a_generator_alone_is_black_and_said(filmed: Path, original: list[Pictur
     out = pictures(tmp_path / "out.mkv")
     assert out[0].equals(Picture.black(out[0].format))
     assert out[3].equals(original[10])
+
+
+def test_stored_patches_give_the_same_bits_as_fresh_ones(cut_file: Path, tmp_path: Path) -> None:
+    registry = Registry(expression, testing)
+    params: dict[str, ParamValue] = {"smile": 0.333, "mouth_open": 0.217}
+    document = verbs.mark(
+        verbs.open_project(cut_file), "expression", at="2f", length="10f", params=params, registry=registry
+    ).document
+    settings = replace(LOSSLESS, cache=tmp_path / "cache", engine="fake")
+    assert verbs.render(document, tmp_path / "fresh.mkv", settings, registry=registry).engine == "fake"
+    stored = list((tmp_path / "cache" / "patches").rglob("*.patch"))
+    assert len(stored) == 10
+    written = [p.stat().st_mtime_ns for p in stored]
+    rmtree(tmp_path / "cache" / "chunks")
+    verbs.render(document, tmp_path / "again.mkv", settings, registry=registry)
+    assert [p.stat().st_mtime_ns for p in stored] == written  # read, not made again
+    fresh, again = pictures(tmp_path / "fresh.mkv"), pictures(tmp_path / "again.mkv")
+    assert all(a.equals(b) for a, b in zip(fresh, again, strict=True))
+    assert not fresh[6].equals(pictures_of_source(cut_file)[6])
+
+
+def pictures_of_source(project: Path) -> list[Picture]:
+    (media,) = {c.media.path for c in verbs.open_project(project).project.clips()}
+    assert media is not None
+    return pictures(media)
