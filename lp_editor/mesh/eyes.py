@@ -25,6 +25,9 @@ LIMBUS = (0.90, 1.14)
 SPECULAR = 0.55
 """How much of the gaze a highlight follows: it belongs to the lamp (mesh_engine notes, 7)."""
 
+LASH = 0.045
+"""Thickness of the lash line of a closed eye, in eye widths."""
+
 LEAST_GAZE, LEAST_LID = 0.15, 0.04
 """Iris shifts below this many pixels, and closings below this part of the opening, are left to the field."""
 
@@ -249,13 +252,14 @@ def _close(
     alpha = cv2.GaussianBlur(shape, (0, 0), max(0.8, 0.035 * width)) * (0.9 * amount)
     canvas.put(part, np.asarray(skin, np.float32), np.asarray(alpha, np.float32))
     along = (np.arange(len(lid) - 1) + 0.5) / (len(lid) - 1)
-    widths = 0.034 * width * np.sin(np.pi * (0.12 + 0.8 * along)) ** 0.6
+    widths = LASH * width * np.sin(np.pi * (0.12 + 0.8 * along)) ** 0.6
     lashes = stroke(lid, widths, part, max(0.6, 0.014 * width))
     edge = before[list(eye.upper[1:-1]), :2] - [source.x0, source.y0]
     at = np.clip(edge.astype(np.intp), 0, [source.width - 1, source.height - 1])
-    dark = np.percentile(crop[at[:, 1], at[:, 0]], 15, axis=0)
+    # lashes are never lighter than half the skin, however fair: a closed eye without its line looks unfinished
+    dark = np.minimum(np.percentile(crop[at[:, 1], at[:, 0]], 10, axis=0), 0.5 * np.median(crop, axis=(0, 1)))
     colour = np.broadcast_to(dark, (part.height, part.width, 3)).astype(np.float32)
-    canvas.put(part, colour, np.asarray(lashes * 0.75 * min(1.0, 1.5 * made.closing), np.float32))
+    canvas.put(part, colour, np.asarray(lashes * 0.8 * min(1.0, 1.5 * made.closing), np.float32))
 
 
 def _skin(base: FloatImage, shape: FloatImage, width: float) -> FloatImage:
