@@ -79,7 +79,7 @@ class Document:
         target = path or self.path
         tree = self.tree if target.absolute().parent == self.path.absolute().parent else _moved(self)
         if target.exists() and target.absolute() == self.path.absolute():
-            if _digest(target.read_bytes()) != self.digest:
+            if self.digest and _digest(target.read_bytes()) != self.digest:
                 raise OutputError(f"{target} was changed by another program since it was opened; open it again")
             _remember(target)
         content = (json.dumps(tree, indent=self.indent, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
@@ -120,7 +120,7 @@ def open_document(path: Path) -> Document:
 
 
 def new_document(path: Path, project: Project) -> Document:
-    """A new project that is not saved yet."""
+    """A new project that is not saved yet; saving it over a file can be undone like any other change."""
     tree = otio.new_tree(project)
     read, addresses = otio.read(tree, path)
     return Document(path, tree, read, addresses, "", 4)

@@ -364,3 +364,12 @@ def test_saving_into_another_folder_keeps_relative_media_right(tmp_path: Path) -
     document.save(tmp_path / "sub" / "t.otio")
     (moved,) = open_document(tmp_path / "sub" / "t.otio").project.clips()
     assert moved.media.path == tmp_path / "a.mov"
+
+
+def test_a_new_project_over_an_old_file_can_be_taken_back(filmed: Path, tmp_path: Path) -> None:
+    old = b'{"OTIO_SCHEMA": "Timeline.1", "tracks": {"OTIO_SCHEMA": "Stack.1", "children": []}}'
+    (tmp_path / "cut.otio").write_bytes(old)
+    document = two_clips(filmed, tmp_path)
+    assert len(list(open_document(document.path).project.clips())) == 4
+    undo(document.path)
+    assert document.path.read_bytes() == old
