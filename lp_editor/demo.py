@@ -58,7 +58,10 @@ class Made:
 def make_demo(
     folder: Path, media: Path | None, registry: Registry, engine: str, force: bool, progress: Progress
 ) -> Made:  # fmt: skip
-    """Make it all in a folder. Raises `OutputError` where files of it exist already and ``force`` is not set."""
+    """Make it all in a folder. Raises `OutputError` where files of it exist already and ``force`` is not set.
+
+    Raises `FaceError` where the given media shows no face to mark, and leaves no project of it then.
+    """
     files = tuple(folder / name for name in FILES)
     for path in files:
         if path.exists() and not force:
@@ -72,7 +75,13 @@ def make_demo(
     document, notes = _marked(new_document(files[0], project), registry)
     document = document.save()
     settings = Settings(Codec.H264, engine, force=True)
-    report = verbs.render(document, files[1], settings, registry=registry, progress=progress)
+    try:
+        report = verbs.render(document, files[1], settings, registry=registry, progress=progress)
+    except FaceError as error:
+        files[0].unlink()
+        raise FaceError(
+            f"{media} shows no face in a clip that the demo cuts from it; choose a video with a face all through"
+        ) from error
     relinked, more = verbs.render_stretches(document, folder / "clips", settings, registry=registry, progress=progress)
     relinked.save(files[2])
     write_still(files[3], contact_sheet(_moments(document.project, info, files[1], settings)))

@@ -22,6 +22,7 @@ def summary(document: Document) -> dict[str, Any]:
         "rate": float(project.rate),
         "start": timecode(project.start, project.rate, project.drop_frame),
         "duration": float(project.duration),
+        "drop_frame": project.drop_frame,
         "tracks": [_track(track, project) for track in project.tracks],
     }
 
@@ -54,11 +55,15 @@ def _clip(clip: Clip, project: Project) -> dict[str, Any]:
         "media": _media(clip.media),
         "rate": float(clip.rate),
         "speed": float(clip.speed),
-        "record": {**_span(clip.record), "timecode": timecode(clip.record.start + project.start, project.rate)},
+        "record": {**_span(clip.record), "timecode": _record_timecode(clip, project)},
         "source": {**_span(clip.source), "timecode": timecode(clip.source.start, clip.rate)},
         "segments": [segment_to_json(segment) for segment in clip.segments],
         "joint": joint_to_json(clip.joint) if clip.joint else None,
     }
+
+
+def _record_timecode(clip: Clip, project: Project) -> str:
+    return timecode(clip.record.start + project.start, project.rate, project.drop_frame)
 
 
 def _span(span: Span) -> dict[str, float]:

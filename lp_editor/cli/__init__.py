@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -15,14 +17,24 @@ USER_ERROR, STOPPED, BUG = 2, 130, 1
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help keeps its examples as they are written."""
+    """A parser whose help keeps its examples as they are written, and whose unknown words come with the nearest."""
 
     def __init__(self, **settings: object) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **settings)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
         """One sentence and where help is, exit code 2."""
-        self.exit(USER_ERROR, f"{self.prog}: {message}\ntry: {self.prog} --help\n")
+        self.exit(USER_ERROR, f"{self.prog}: {message}{_near(message)}\ntry: {self.prog} --help\n")
+
+
+def _near(message: str) -> str:
+    """``; did you mean …?`` where argparse names a choice it does not have and one like it."""
+    wrong, sign, choices = message.partition("(choose from ")
+    found = re.search(r"invalid choice: '?([^' ]+)'?", wrong)
+    if not (sign and found):
+        return ""
+    near = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", choices), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def parser() -> Parser:
@@ -63,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except SystemExit as stop:
             return int(stop.code or 0)
         code: int = asked.run(asked)
+        sys.stdout.flush()  # here, where a reader that has gone is no error
         return code
     except LpEditorError as error:
         print(f"lp-editor: {error}", file=sys.stderr)

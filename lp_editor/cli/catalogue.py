@@ -53,7 +53,10 @@ def plain_table(*columns: str) -> Table:
 def show(table: Table) -> None:
     """Print a table as wide as it needs where nobody's terminal limits it."""
     console = Console()
-    (console if console.is_terminal else Console(width=160)).print(table)
+    console = console if console.is_terminal else Console(width=160)
+    with console.capture() as text:
+        console.print(table)
+    print(text.get(), end="")  # not by the console: it ends the program itself where nobody reads on
 
 
 def _effects(asked: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def _demo(asked: argparse.Namespace) -> int:
     with shown(asked.quiet, False) as progress:
         made = make_demo(asked.out, asked.media, installed(), asked.engine, asked.force, progress)
     for note in made.notes:
-        print(f"note: {note}")
+        print(f"note: {note}", file=sys.stderr)
     for path in made.files:
         print(path)
     return 0

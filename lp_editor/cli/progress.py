@@ -23,7 +23,7 @@ JSON_EVERY = 0.25
 
 @contextmanager
 def shown(quiet: bool, as_json: bool) -> Iterator[Show]:
-    """A progress to hand to a verb."""
+    """A progress to hand to a verb; a bar only where somebody sees it."""
     if as_json:
         yield _JsonLines()
     elif quiet:
@@ -63,7 +63,7 @@ def _bar() -> Iterator[Show]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty()) as bars:
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
         tasks: dict[str, TaskID] = {}
         lock = Lock()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lp_editor.cli.catalogue import installed, plain_table, show
-from lp_editor.errors import ParamError
+from lp_editor.errors import OutputError, ParamError
 from lp_editor.timeline.curve import INTERPOLATIONS
 from lp_editor.timeline.document import Document
 from lp_editor.timeline.model import Segment
@@ -56,6 +56,7 @@ def _add_mark(commands: Any) -> None:
     command.add_argument("--at", metavar="TIME", help="where it starts")
     command.add_argument("--for", dest="length", metavar="TIME", help="how long; to the clip's end without it")
     command.add_argument("-o", "--output", type=Path, help="write another file instead of the project itself")
+    command.add_argument("--force", action="store_true", help="overwrite the file of -o")
     command.add_argument("--propose", action="store_true", help="let the effect find where it applies in --clip")
     command.add_argument("--json", action="store_true", help="print what was marked as JSON")
     command.add_argument("words", nargs="*", metavar="EFFECT key=value", help="effect, then parameters")
@@ -148,6 +149,7 @@ def _mark(asked: argparse.Namespace) -> int:
     from lp_editor.timeline.metadata import joint_to_json, segment_to_json
 
     effect, params = _words(asked.words)
+    _check_target(asked)
     document = verbs.open_project(asked.project)
     if asked.propose:
         return _propose(asked, document, effect)
@@ -164,6 +166,17 @@ def _mark(asked: argparse.Namespace) -> int:
     print(f"marked {clip.name} ({clip.place}): {text}")
     _hint(asked.project, asked.output)
     return 0
+
+
+def _check_target(asked: argparse.Namespace) -> None:
+    """Refuse another file for the project that is there already, or that could not be opened again."""
+    if asked.output is None or asked.output.absolute() == asked.project.absolute():
+        return
+    from lp_editor.render.program import check_output
+
+    if asked.output.suffix.lower() != ".otio":
+        raise OutputError(f"{asked.output}: a project is written as .otio")
+    check_output(asked.output, asked.force)
 
 
 def _propose(asked: argparse.Namespace, document: Document, effect: str) -> int:
@@ -189,7 +202,8 @@ def _propose(asked: argparse.Namespace, document: Document, effect: str) -> int:
 
 def _hint(project: Path, output: Path | None = None) -> None:
     if output is None:
-        print(f"take it back with: lp-editor undo {project}")
+        name = f'"{project}"' if " " in str(project) else project
+        print(f"take it back with: lp-editor undo {name}")
 
 
 def _unmark(asked: argparse.Namespace) -> int:

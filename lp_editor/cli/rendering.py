@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def _still(asked: argparse.Namespace) -> int:
     image = finished.rgb_all()
     write_still(asked.output, side_by_side(filmed.rgb_all(), image) if asked.compare else image)
     for note in report.notes:
-        print(f"note: {note}")
+        print(f"note: {note}", file=sys.stderr)
     print(f"{asked.output}: {image.shape[1]}x{image.shape[0]}, engine {report.engine}")
     return 0
 

@@ -1,16 +1,22 @@
 """The command line as an editor meets it: what it prints, what it leaves, how it ends."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import NoReturn
 
+import numpy as np
 import pytest
 from conftest import two_clips
 
 from lp_editor.cli import main, parser
+from lp_editor.media.picture import BT709, Colour, Picture, VideoFormat
 from lp_editor.media.probe import probe
+from lp_editor.media.sink import Codec, encode_chunk, join_chunks
 from lp_editor.timeline.document import open_document
 
 COMMANDS = ("demo", "inspect", "mark", "unmark", "key", "undo", "still", "render", "effects", "presets")
@@ -39,6 +45,18 @@ def test_help_and_effects_load_nothing_heavy() -> None:
     )
     out = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert out.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("words", [("effects",), ("presets", "--json")])
+def test_a_reader_that_has_gone_is_no_error(words: Sequence[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "lp_editor", *words], stdout=gone, stderr=subprocess.PIPE,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_effects_and_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,6 +157,22 @@ def test_a_wrong_mark_is_explained_and_changes_nothing(
     assert offline.read_bytes() == before
 
 
+def test_a_mark_into_another_file_overwrites_nothing_unasked(
+    offline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, other = offline.read_bytes(), tmp_path / "other.otio"
+    other.write_text("precious")
+    words = ("mark", offline, "--clip", "opening", "gaze", "x=0.5", "-o")
+    assert run(*words, other) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert other.read_text() == "precious"
+    assert run(*words, tmp_path / "other.mp4") == 2
+    assert "written as .otio" in capsys.readouterr().err
+    assert run(*words, other, "--force") == 0
+    assert [len(c.segments) for c in open_document(other).project.clips() if c.place.startswith("V1")] == [1, 0]
+    assert offline.read_bytes() == before
+
+
 def test_an_ambiguous_name_lists_the_clips(offline: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = offline.read_text().replace('"closing"', '"opening"')
     offline.write_text(text)
@@ -153,6 +187,79 @@ def test_render_and_still_name_missing_media(offline: Path, tmp_path: Path, caps
     assert str(tmp_path / "gone.mp4") in capsys.readouterr().err
     assert run("still", offline, "--at", "1s", "-o", tmp_path / "x.png") == 2
     assert str(tmp_path / "gone.mp4") in capsys.readouterr().err
+
+
+def test_all_missing_media_are_named_at_once(offline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = json.loads(offline.read_text())
+    second = tree["tracks"]["children"][0]["children"][1]
+    reference = second["media_references"][second["active_media_reference_key"]]
+    reference["target_url"] = "away.mov"
+    offline.write_text(json.dumps(tree))
+    assert run("render", offline, "-o", tmp_path / "x.mp4", "--quiet") == 2
+    err = capsys.readouterr().err
+    assert str(tmp_path / "gone.mp4") in err
+    assert str(tmp_path / "away.mov") in err
+
+
+@pytest.fixture(scope="module")
+def faceless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty-two frames of a plain wall at 25 a second."""
+    folder = tmp_path_factory.mktemp("wall")
+    wall = VideoFormat(640, 360, "yuv420p", Colour(BT709, BT709, BT709))
+    frames = (Picture.of_rgb(np.full((360, 640, 3), 90 + n, np.uint8), wall) for n in range(62))
+    encode_chunk(folder / "chunk", frames, wall, Fraction(25), Codec.H264)
+    join_chunks(folder / "wall.mp4", [folder / "chunk"], [62], Fraction(25), Codec.H264, None)
+    return folder / "wall.mp4"
+
+
+def test_a_mark_where_no_face_is_ends_with_2_and_leaves_no_output(
+    faceless: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = two_clips(faceless, tmp_path).path
+    assert run("mark", project, "--clip", "opening", "gaze", "x=0.5") == 0
+    assert run("render", project, "-o", tmp_path / "x.mp4", "--quiet") == 2
+    assert 'no face found in clip "opening"' in capsys.readouterr().err
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_a_demo_of_media_without_a_face_says_so_and_can_be_tried_again(
+    faceless: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        assert run("demo", "--out", tmp_path / "demo", "--media", faceless, "--quiet") == 2
+        assert "shows no face" in capsys.readouterr().err
+    assert not any((tmp_path / "demo").iterdir())
+    (tmp_path / "demo" / "contact.png").write_text("precious")
+    assert run("demo", "--out", tmp_path / "demo", "--media", faceless, "--quiet") == 2
+    assert "contact.png exists already" in capsys.readouterr().err
+    assert (tmp_path / "demo" / "contact.png").read_text() == "precious"
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
+    offline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(path: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lp_editor.timeline.document.open_document", stopped)
+    assert run("inspect", offline) == 130
+    assert "run the same command again" in capsys.readouterr().err
+
+
+def test_our_own_mistake_is_no_traceback_unless_asked_for(
+    offline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(path: object) -> NoReturn:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("lp_editor.timeline.document.open_document", broken)
+    assert run("inspect", offline) == 1
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError: a bug" in err
+    assert "LP_EDITOR_DEBUG=1" in err
+    monkeypatch.setenv("LP_EDITOR_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        run("inspect", offline)
 
 
 @pytest.mark.parametrize(
@@ -207,5 +314,7 @@ def test_rendering_clips_writes_them_with_handles_and_a_relinked_project(
 
 def test_an_unknown_command_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("rendr") == 2
-    assert "invalid choice" in capsys.readouterr().err
+    assert "did you mean render?" in capsys.readouterr().err
+    assert run("zzz") == 2
+    assert "did you mean" not in capsys.readouterr().err
     assert parser().prog == "lp-editor"
