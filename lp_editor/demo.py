@@ -6,7 +6,7 @@ slow push-in, a swaying head, changing light, grain; so that tracking, morphing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lp_editor import verbs
 from lp_editor.effect import JointEffect
 from lp_editor.errors import FaceError, LpEditorError, MediaError, OutputError
-from lp_editor.face import Image
+from lp_editor.face import Face, Image
 from lp_editor.faces import analyse_faces, choose
 from lp_editor.files import make_folder
 from lp_editor.media.picture import BT709, Colour, Picture, VideoFormat
@@ -67,14 +67,17 @@ def make_demo(
         if path.exists() and not force:
             raise OutputError(f"{path} exists already; choose another folder or pass --force")
     make_folder(folder)
+    settings = Settings(Codec.H264, engine, force=True)
     if media is None:
         media = folder / "portrait.mp4"
         film_portrait(media, progress)
-    info = probe(media)
-    project = _project(info)
+        info = probe(media)
+        project = _project(info, lambda used: (_part(used, 0.33), _part(used, 0.46)))
+    else:
+        info = probe(media)
+        project = _project(info, lambda used: _nearest_jump(info, used, settings.cache / "faces", progress))
     document, notes = _marked(new_document(files[0], project), registry)
     document = document.save()
-    settings = Settings(Codec.H264, engine, force=True)
     try:
         report = verbs.render(document, files[1], settings, registry=registry, progress=progress)
     except FaceError as error:
@@ -173,20 +176,49 @@ def _music(seconds: Fraction) -> NDArray[np.float64]:
 # --- the project --------------------------------------------------------------------------------------------------
 
 
-def _project(info: MediaInfo) -> Project:
-    """Three clips of one medium, a jump cut between the first two; picture and sound."""
+def _project(info: MediaInfo, jump: Callable[[int], tuple[int, int]]) -> Project:
+    """Three clips of one medium, a jump cut between the first two; picture and sound.
+
+    ``jump`` gives the frame to leave the used frames at, and that to go on from.
+    """
     if info.video is None:
         raise MediaError(f"{info.path} has no picture")
     rate, count = info.video.rate, info.video.count
     if count < 2 * rate:
         raise MediaError(f"{info.path} is shorter than two seconds; the demo needs a little more")
     used = min(count, round(9 * rate))
-    a, b, c, d = (round(used * part) for part in (0.33, 0.46, 0.72, 1.0))
+    (a, b), c, d = jump(used), _part(used, 0.72), used
     start = info.timecode if info.timecode is not None else HOUR
     media = Media("file", info.path.name, str(info.path.absolute()), available=Span(start, Fraction(count) / rate))
     spans = [(0, a), (b, c), (c, d)]
     rows = [_row(kind, spans, media, start, rate) for kind in ("video", *(("audio",) if info.audio else ()))]
     return Project("lp-editor demo", rate, HOUR, tuple(rows))
+
+
+def _part(frames: int, part: float) -> int:
+    return round(frames * part)
+
+
+def _nearest_jump(info: MediaInfo, used: int, cache: Path, progress: Progress) -> tuple[int, int]:
+    """The jump in the second fifth of the frames over which the largest face changes least."""
+    with VideoSource(info.path) as source:
+        tracks = analyse_faces(source, 0, used, cache, lambda done, total: progress("faces", done, total))
+    track = choose(tracks, "largest", 0, used)
+    if track is None:
+        raise FaceError(f"{info.path} shows no face in its first {used} frames; choose a video of a person")
+    jumps = (
+        (_apart(before, after), a, b)
+        for a in range(_part(used, 0.28), _part(used, 0.38))
+        for b in range(_part(used, 0.44), _part(used, 0.54))
+        if (before := track.at(a)) and (after := track.at(b))
+    )
+    _, a, b = min(jumps, default=(0.0, _part(used, 0.33), _part(used, 0.46)))
+    return a, b
+
+
+def _apart(one: Face, other: Face) -> float:
+    """How far apart the landmarks of two faces lie, in face widths."""
+    return float(np.linalg.norm(one.points[:, :2] - other.points[:, :2], axis=1).mean() / one.width)
 
 
 def _row(kind: str, spans: Sequence[tuple[int, int]], media: Media, start: Fraction, rate: Fraction) -> Track:

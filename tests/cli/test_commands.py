@@ -14,9 +14,12 @@ import pytest
 from conftest import two_clips
 
 from lp_editor.cli import main, parser
+from lp_editor.demo import FILES
+from lp_editor.faces import analyse_faces
 from lp_editor.media.picture import BT709, Colour, Picture, VideoFormat
 from lp_editor.media.probe import probe
 from lp_editor.media.sink import Codec, encode_chunk, join_chunks
+from lp_editor.media.source import VideoSource
 from lp_editor.timeline.document import open_document
 
 COMMANDS = ("demo", "inspect", "mark", "unmark", "key", "undo", "still", "render", "effects", "presets")
@@ -235,6 +238,38 @@ def test_a_demo_of_media_without_a_face_says_so_and_can_be_tried_again(
     assert (tmp_path / "demo" / "contact.png").read_text() == "precious"
 
 
+def test_a_demo_of_a_face_that_leaves_keeps_no_half_made_project(
+    filmed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with VideoSource(filmed) as source:
+        shown = [source.picture(n) for n in range(36)]
+    wall = Picture.of_rgb(np.full((720, 1280, 3), 90, np.uint8), shown[0].format)
+    encode_chunk(tmp_path / "chunk", iter([*shown, *[wall] * 30]), wall.format, Fraction(25), Codec.H264)
+    join_chunks(tmp_path / "left.mp4", [tmp_path / "chunk"], [66], Fraction(25), Codec.H264, None)
+    assert run("demo", "--out", tmp_path / "demo", "--media", tmp_path / "left.mp4", "--quiet") == 2
+    assert "shows no face in a clip" in capsys.readouterr().err
+    assert not any((tmp_path / "demo").glob("*.otio"))
+
+
+def test_a_demo_of_a_film_jumps_where_the_face_changes_least(filmed: Path, tmp_path: Path) -> None:
+    assert run("demo", "--out", tmp_path / "demo", "--media", filmed, "--quiet") == 0
+    assert all((tmp_path / "demo" / name).is_file() for name in FILES)
+    clips = [c for c in open_document(tmp_path / "demo" / "project.otio").project.clips() if c.place.startswith("V1")]
+    leaves, enters = (round(t * 25) for t in (clips[0].record.duration, clips[1].source.start - clips[0].source.start))
+    with VideoSource(filmed) as source:
+        (track,) = analyse_faces(source, 0, 60, tmp_path / "faces")
+
+    def apart(a: int, b: int) -> float:
+        before, after = track.at(a), track.at(b)
+        assert before is not None
+        assert after is not None
+        return float(np.abs(before.points[:, :2] - after.points[:, :2]).mean())
+
+    assert 17 <= leaves < 23
+    assert 26 <= enters < 32
+    assert apart(leaves, enters) < np.mean([apart(a, b) for a in range(17, 23) for b in range(26, 32)]) / 2
+
+
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
     offline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -283,8 +318,6 @@ def test_broken_media_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_compared_still_shows_both(cut_file: Path, tmp_path: Path) -> None:
-    from lp_editor.media.source import VideoSource
-
     assert run("mark", cut_file, "--at", "5f", "--for", "10f", "gaze", "x=0.8", "ease=0") == 0
     assert run("still", cut_file, "--at", "10f", "-o", tmp_path / "both.png", "--compare", "--quiet") == 0
     with VideoSource(tmp_path / "both.png") as picture:
