@@ -20,7 +20,7 @@ from lp_editor.mesh.layers import Canvas
 from lp_editor.mesh.shading import creases
 from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
 
-VERSION = 5
+VERSION = 6
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40

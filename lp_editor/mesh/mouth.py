@@ -21,6 +21,9 @@ LEAST_GAP, LEAST_CHANGE = 0.006, 0.003
 TEETH = 0.135
 """Height of the upper teeth, in mouth widths (mesh_engine notes, 9)."""
 
+TEETH_SHOW = 0.9
+"""Painted teeth come as the mouth opens past .025 face widths: in lips just parted they look pasted on."""
+
 SKIN = (50, 280, 205, 425, 4, 195)
 LIPS = (17, 0, 84, 314, 37, 267)
 """Landmarks that skin and lip colours are read at."""
@@ -147,7 +150,7 @@ def _with_teeth(
     tall = np.minimum(TEETH * width * np.clip(0.25 + now / 0.06, 0, 1), 0.50 * height)
     edge = tall * (1 - 0.38 * side**2)
     there = np.clip((edge - down) / max(1, 0.018 * width) + 0.5, 0, 1)
-    there = there * np.clip((0.86 - np.abs(side)) / 0.12, 0, 1) * np.clip((now - 0.010) / 0.02, 0, 1)
+    there = there * np.clip((0.86 - np.abs(side)) / 0.12, 0, 1) * TEETH_SHOW * np.clip((now - 0.025) / 0.04, 0, 1)
     each = (opening.along - opening.length / 2) / max(0.155 * width, 1)
     gaps = np.exp(-(((each - np.round(each)) / 0.055) ** 2)) * np.clip(down / np.maximum(edge, 1) * 1.3, 0, 1)
     light = (1 - 0.14 * gaps) * (1 - 0.55 * np.abs(side) ** 2.2)
