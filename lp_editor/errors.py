@@ -37,6 +37,10 @@ class EngineError(LpEditorError):
     """No engine of that name, or an engine that cannot run here."""
 
 
+class WeightsError(EngineError):
+    """A file of network weights is missing, damaged, or not what its name says."""
+
+
 class OutputError(LpEditorError):
     """A result cannot be written: it exists already, or the place does not take it."""
 

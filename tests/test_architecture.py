@@ -54,6 +54,7 @@ ONLY_IN = {
     "pluggy": ("hooks", "registry"),
     "platformdirs": ("render",),
     "torch": ("liveportrait",),
+    "safetensors": ("liveportrait",),
 }
 """Libraries that one part meets, for all the others."""
 
