@@ -55,6 +55,8 @@ ONLY_IN = {
     "platformdirs": ("render",),
     "torch": ("liveportrait",),
     "safetensors": ("liveportrait",),
+    "scipy": ("liveportrait",),
+    "onnxruntime": ("liveportrait",),
 }
 """Libraries that one part meets, for all the others."""
 

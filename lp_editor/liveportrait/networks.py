@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lp_editor.errors import EngineError
+from lp_editor.liveportrait.keypoints import Array
 from lp_editor.liveportrait.nets.appearance import AppearanceExtractor
 from lp_editor.liveportrait.nets.build import BINS, FILES, KEYPOINTS
 from lp_editor.liveportrait.nets.generator import Generator
@@ -106,6 +108,33 @@ class Networks:
 
     def _points(self, x: Tensor) -> Tensor:
         return x.to(self.device, torch.float32)
+
+
+@dataclass(frozen=True)
+class ArrayHeads:
+    """The keypoint networks on float32 arrays, as `modes.Heads` wants them."""
+
+    nets: Networks
+
+    def stitch(self, source: Array, driving: Array) -> Array:
+        """See `Networks.stitch`."""
+        return self._out(self.nets.stitch(_tensor(source), _tensor(driving)))
+
+    def eye_delta(self, source: Array, ratios: Array) -> Array:
+        """See `Networks.eye_delta`."""
+        return self._out(self.nets.eye_delta(_tensor(source), _tensor(ratios)))
+
+    def lip_delta(self, source: Array, ratios: Array) -> Array:
+        """See `Networks.lip_delta`."""
+        return self._out(self.nets.lip_delta(_tensor(source), _tensor(ratios)))
+
+    @staticmethod
+    def _out(x: Tensor) -> Array:
+        return np.asarray(x.cpu().numpy(), np.float32)
+
+
+def _tensor(x: Array) -> Tensor:
+    return torch.from_numpy(np.array(x, np.float32))
 
 
 def degrees(logits: Tensor) -> Tensor:
