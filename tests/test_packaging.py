@@ -156,7 +156,9 @@ def test_every_entry_point_is_there_and_loads() -> None:
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     project = pyproject()["project"]
     declared = {named(line) for line in project["dependencies"]}
-    extras = {named(line) for extra, lines in project["optional-dependencies"].items() if extra != "dev" for line in lines}
+    extras = {
+        named(line) for extra, lines in project["optional-dependencies"].items() if extra != "dev" for line in lines
+    }
     imported = set()
     for _, path in MODULES:
         imported |= {name.split(".")[0] for name, _ in imports(path)}

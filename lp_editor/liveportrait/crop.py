@@ -62,6 +62,10 @@ class Square:
              [0, 0, 1]], np.float32,
         )  # fmt: skip
 
+    def same(self, other: Square) -> bool:
+        """Whether the two are one."""
+        return np.array_equal(self.centre, other.centre) and (self.size, self.angle) == (other.size, other.angle)
+
     @property
     def upright(self) -> Array:
         """Its corners, (4, xy) clockwise from the upper left, were it not turned."""

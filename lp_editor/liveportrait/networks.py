@@ -118,19 +118,20 @@ class ArrayHeads:
 
     def stitch(self, source: Array, driving: Array) -> Array:
         """See `Networks.stitch`."""
-        return self._out(self.nets.stitch(_tensor(source), _tensor(driving)))
+        return as_array(self.nets.stitch(_tensor(source), _tensor(driving)))
 
     def eye_delta(self, source: Array, ratios: Array) -> Array:
         """See `Networks.eye_delta`."""
-        return self._out(self.nets.eye_delta(_tensor(source), _tensor(ratios)))
+        return as_array(self.nets.eye_delta(_tensor(source), _tensor(ratios)))
 
     def lip_delta(self, source: Array, ratios: Array) -> Array:
         """See `Networks.lip_delta`."""
-        return self._out(self.nets.lip_delta(_tensor(source), _tensor(ratios)))
+        return as_array(self.nets.lip_delta(_tensor(source), _tensor(ratios)))
 
-    @staticmethod
-    def _out(x: Tensor) -> Array:
-        return np.asarray(x.cpu().numpy(), np.float32)
+
+def as_array(x: Tensor) -> Array:
+    """A tensor on whatever device as a float32 array."""
+    return np.asarray(x.float().cpu().numpy(), np.float32)
 
 
 def _tensor(x: Array) -> Tensor:

@@ -8,9 +8,23 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+import tiny_liveportrait
 from skimage.data import astronaut
 
-from lp_editor import CONTROLS, REGIONS, Box, Controls, Engine, Face, FacePicture, FaceTrack, Patch, Registry, testing
+from lp_editor import (
+    CONTROLS,
+    REGIONS,
+    Box,
+    Control,
+    Controls,
+    Engine,
+    Face,
+    FacePicture,
+    FaceTrack,
+    Patch,
+    Registry,
+    testing,
+)
 
 AnyEngine: TypeAlias = Engine[Any, Any]
 
@@ -24,10 +38,12 @@ ASKED = (
 
 def started(name: str) -> AnyEngine:
     """A new engine; those that ship are found as a render finds them."""
+    if name == "liveportrait":
+        return tiny_liveportrait.engine()
     return Registry(testing).engine(name) if name == "fake" else Registry.installed().engine(name)
 
 
-@pytest.fixture(scope="module", params=["fake", "mesh"])
+@pytest.fixture(scope="module", params=["fake", "mesh", "liveportrait"])
 def engine(request: pytest.FixtureRequest) -> AnyEngine:
     return started(request.param)
 
@@ -216,6 +232,21 @@ def test_a_target_closes_the_eyes(engine: AnyEngine, look: Any, portrait: FacePi
 
 def test_every_control_at_its_ends_gives_a_sound_patch(engine: AnyEngine, look: Any, portrait: FacePicture) -> None:
     ends = [{c.name: end} for c in CONTROLS for end in (c.low, c.high) if end]
+    if engine.name == "liveportrait":
+        ends = ends[::7]  # networks take their time: all of them are slow tests
+    assert_sound(engine, look, portrait, ends)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda c: c.name)
+def test_every_control_of_liveportrait_at_its_ends_gives_a_sound_patch(control: Control, portrait: FacePicture) -> None:
+    engine = started("liveportrait")
+    look = engine.study(FaceTrack(1, 0, [portrait.face]), lambda frames: [portrait] * len(frames))
+    assert_sound(engine, look, portrait, [{control.name: end} for end in (control.low, control.high) if end])
+
+
+def assert_sound(engine: AnyEngine, look: Any, portrait: FacePicture, ends: Sequence[dict[str, float]]) -> None:
+    """Whatever a patch shows is finite and lies in the frame."""
     for asked, patch in zip(ends, edited(engine, look, [portrait] * len(ends), rows(*ends)), strict=True):
         if patch is not None:
             assert np.isfinite(patch.mask).all(), asked

@@ -19,6 +19,10 @@ HEAT_VARIANCE = 0.01
 """Of the Gaussian around a keypoint, in units of the grid."""
 
 
+FAINT = 1e-12
+"""Of each axis's factor of the Gaussian: less is nothing."""
+
+
 @dataclass(frozen=True)
 class Warped:
     """What the warping module gives: the moved ``feature`` (B, 256, 64, 64), the ``occlusion`` (B, 1, 64, 64) it was
@@ -157,5 +161,6 @@ def _bump(grid: Tensor, keypoints: Tensor) -> Tensor:
     along = []
     for axis, line in enumerate((grid[0, 0, :, 0], grid[0, :, 0, 1], grid[:, 0, 0, 2])):
         along.append(torch.exp(-0.5 * (line - keypoints[..., axis, None]) ** 2 / HEAT_VARIANCE))  # (B, K, n)
-    x, y, z = along
+    # numbers too small for the processor's fast path would slow every convolution that follows
+    x, y, z = (F.threshold(line, FAINT, 0.0) for line in along)
     return z[..., :, None, None] * y[..., None, :, None] * x[..., None, None, :]
