@@ -91,6 +91,8 @@ class Registry:
             engine: Engine[Any, Any] | None = self._pm.hook.lp_engine(name=wanted, device=device)
             if engine is not None:
                 return engine
+        if name.startswith("liveportrait"):
+            raise EngineError("the engine liveportrait has no weights here; run `lp-editor models pull`, or take mesh")
         raise EngineError(f"no engine {name!r} on {device!r}; mesh runs everywhere")
 
     @cached_property

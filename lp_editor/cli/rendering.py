@@ -49,8 +49,14 @@ def add(commands: Any) -> None:
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--engine", default="auto", metavar="NAME", help="auto (the best that runs here) or mesh")
-    command.add_argument("--device", default="cpu", help="where the engine runs (cpu)")
+    command.add_argument(
+        "--engine", default="auto", metavar="NAME", help="auto (the best that runs here), liveportrait or mesh"
+    )
+    command.add_argument("--device", default="cpu", help="where the engine runs: cpu, cuda, cuda:1, …")
+    command.add_argument(
+        "--composite", choices=("detail", "paste"), default="detail",
+        help="liveportrait: keep the footage's own detail, or paste its picture as it is",
+    )  # fmt: skip
     command.add_argument("--force", action="store_true", help="overwrite what is there")
     command.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -64,9 +70,18 @@ def _settings(asked: argparse.Namespace) -> Settings:
     if workers is not None and workers < 1:
         raise OutputError(f"--workers takes 1 or more, got {workers}")
     return Settings(
-        Codec(getattr(asked, "codec", "h264")), asked.engine, asked.device, getattr(asked, "format", None), asked.force,
+        Codec(getattr(asked, "codec", "h264")), _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
         LocalExecutor(workers),
     )  # fmt: skip
+
+
+def _engine(asked: argparse.Namespace) -> str:
+    """The engine's name; to paste is another engine than to keep detail, for its results are stored apart."""
+    if asked.composite == "detail":
+        return str(asked.engine)
+    if asked.engine not in ("auto", "liveportrait"):
+        raise OutputError(f"--composite paste goes with --engine liveportrait, not {asked.engine}")
+    return "liveportrait-paste"
 
 
 def _still(asked: argparse.Namespace) -> int:

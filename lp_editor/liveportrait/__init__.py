@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from lp_editor import models
+from lp_editor.engine import Engine
+from lp_editor.hooks import hookimpl
+from lp_editor.liveportrait.places import has_weights
 
 if TYPE_CHECKING:
     import torch
@@ -21,3 +26,13 @@ def load_networks(folder: Path | str, device: str = "cpu", dtype: torch.dtype | 
     from lp_editor.liveportrait import networks
 
     return networks.load_networks(folder, device, dtype or torch.float32)
+
+
+@hookimpl
+def lp_engine(name: str, device: str) -> Engine[Any, Any] | None:
+    """The engine ``liveportrait``, or ``liveportrait-paste``, where its weights are; None elsewhere."""
+    if name not in ("liveportrait", "liveportrait-paste") or not has_weights(models.folder()):
+        return None
+    from lp_editor.liveportrait.engine import started  # heavy, so only when asked for
+
+    return started(models.folder(), device, "paste" if name.endswith("paste") else "detail")

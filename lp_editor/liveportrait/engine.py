@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import cv2
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lp_editor import models
 from lp_editor.controls import Controls, Region
 from lp_editor.engine import FloatImage, Patch, ReadFaces
 from lp_editor.face import Box, FacePicture, FaceTrack, Image
@@ -24,8 +26,9 @@ from lp_editor.liveportrait.detail import Calibration, Layers, calibrated, compo
 from lp_editor.liveportrait.hold import Hold, Seen, retargeted, transferred
 from lp_editor.liveportrait.keypoints import Array, rotation
 from lp_editor.liveportrait.look import Look, person_of, shot_square, with_calibration
-from lp_editor.liveportrait.networks import ArrayHeads, Networks, as_array
+from lp_editor.liveportrait.networks import ArrayHeads, Networks, as_array, load_networks
 from lp_editor.liveportrait.paste import template, to_image
+from lp_editor.liveportrait.places import STEMS, find_file
 
 Composite: TypeAlias = Literal["detail", "paste"]
 
@@ -269,3 +272,13 @@ def _clipped(layers: Layers, canvas: _Canvas, picture: FacePicture) -> Patch | N
         return None
     flow, tone = (None if a is None else part(a) for a in (layers.flow, layers.tone))
     return Patch(kept, mask, flow, tone, part(layers.paint), part(layers.alpha))
+
+
+def started(folder: Path, device: str, composite: Composite) -> LivePortraitEngine:
+    """The engine on the weights of a folder. Raises `WeightsError` for wrong files, `EngineError` for no such device."""
+    hasher = blake2b(digest_size=8)
+    for stem in STEMS:
+        path = find_file(folder, stem)
+        known = path.stat()
+        hasher.update(f"{path.name}:{known.st_size}:{models.hashed(path)}".encode())
+    return LivePortraitEngine(load_networks(folder, device), hasher.hexdigest(), composite)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,47 +20,12 @@ from torch import Tensor, nn
 
 from lp_editor.errors import WeightsError
 from lp_editor.liveportrait.nets.build import FILES
+from lp_editor.liveportrait.places import REMEDY, find_file
 
 State: TypeAlias = Mapping[str, Tensor]
 
-SUFFIXES = (".pth", ".safetensors")
-ANIMALS = "liveportrait_animals"
-HUMANS = "liveportrait"
-"""The published folders of the two sets. The animals' own stitching is not used: the published code takes the humans'."""
-
-REMEDY = "run `lp-editor models pull`, or download the file again"
 SOME = 3
 """How many keys an error names."""
-
-
-def find_file(folder: Path, stem: str) -> Path:
-    """The file of this name in a folder of weights, in whichever layout. Raises `WeightsError` where there is none."""
-    for place in _places(folder, stem):
-        for suffix in SUFFIXES:
-            if (path := place / f"{stem}{suffix}").is_file():
-                return path
-    raise WeightsError(f"{folder}: no {stem}.pth or .safetensors there; {REMEDY}")
-
-
-def _places(folder: Path, stem: str) -> Iterator[Path]:
-    if stem == "stitching_retargeting_module":
-        if folder.name == ANIMALS:
-            yield folder.parent / HUMANS / "retargeting_models"
-        yield folder / "retargeting_models"
-    else:
-        yield folder / "base_models_v1.1"
-        yield folder / "base_models"
-    yield folder
-    if folder.name not in (HUMANS, ANIMALS) and (folder / HUMANS).is_dir():
-        yield from _places(folder / HUMANS, stem)
-
-
-def has_weights(folder: Path) -> bool:
-    """Whether every file is there, whatever is in it."""
-    try:
-        return all(find_file(folder, stem) for stem in FILES)
-    except WeightsError:
-        return False
 
 
 def load(folder: Path) -> dict[str, nn.Module]:

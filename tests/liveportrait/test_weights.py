@@ -16,7 +16,8 @@ from torch import Tensor
 from lp_editor.errors import WeightsError
 from lp_editor.liveportrait import load_networks
 from lp_editor.liveportrait.nets.build import FILES
-from lp_editor.liveportrait.weights import find_file, has_weights, load_one
+from lp_editor.liveportrait.places import find_file, has_weights
+from lp_editor.liveportrait.weights import load_one
 
 STITCHING, APPEARANCE = "stitching_retargeting_module", "appearance_feature_extractor"
 
