@@ -58,6 +58,7 @@ ONLY_IN = {
     "safetensors": ("liveportrait",),
     "scipy": ("liveportrait",),
     "onnxruntime": ("liveportrait",),
+    "openvino": ("liveportrait",),
 }
 """Libraries that one part meets, for all the others."""
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lp_editor.errors import EngineError
 from lp_editor.liveportrait.keypoints import Array
@@ -45,8 +45,8 @@ class Networks:
 
     F: AppearanceExtractor
     M: MotionExtractor
-    W: WarpingModule
-    G: Generator
+    W: nn.Module
+    G: nn.Module
     S: KeypointNet
     eye: KeypointNet
     lip: KeypointNet

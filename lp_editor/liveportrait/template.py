@@ -83,7 +83,7 @@ def _from_pickle(path: Path) -> Template:
 
 
 def _from_npz(path: Path) -> Template:
-    with np.load(path, allow_pickle=False) as stored:
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
         arrays = [np.asarray(stored[key], np.float32) for key in ("turn", "exp", "scale", "t")]
         ratios = [np.asarray(stored[key], np.float32) if key in stored else None for key in ("eyes", "lips")]
         return _checked(float(stored["rate"]), arrays, ratios)
