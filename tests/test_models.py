@@ -166,8 +166,9 @@ def test_a_damaged_file_fails_verification(hub: Hub, tmp_path: Path) -> None:
     assert lp_editor(hub, tmp_path, "pull").returncode == 0
     (tmp_path / "models" / models.STITCHING).write_bytes(b"something else")
     done = lp_editor(hub, tmp_path, "verify")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f"{models.STITCHING}: damaged" in done.stdout
+    assert "models pull human" in done.stderr
 
 
 def test_a_hub_without_the_files_is_one_sentence(hub: Hub, tmp_path: Path) -> None:

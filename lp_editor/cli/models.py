@@ -8,6 +8,7 @@ from typing import Any
 
 from lp_editor import models
 from lp_editor.cli.catalogue import plain_table, show
+from lp_editor.errors import WeightsError
 
 
 def add(commands: Any) -> None:
@@ -57,7 +58,11 @@ def _verify(asked: argparse.Namespace) -> int:
     for name, complaint in models.verify(models.chosen(asked.set), models.folder()):
         wrong += bool(complaint)
         print(f"{name}: {complaint or 'right'}")
-    return 1 if wrong else 0
+    if wrong:
+        raise WeightsError(
+            f"{wrong} of the files of {asked.set} are not right; run `lp-editor models pull {asked.set}`"
+        )
+    return 0
 
 
 def _path(asked: argparse.Namespace) -> int:

@@ -239,7 +239,7 @@ def _soft(
     soft = up.copy()
     for gain, a, b in zip(calibration.gains * SHARPER, levels[:-1], levels[1:], strict=True):
         soft += np.float32(gain) * (a - b)
-    broad = cv2.resize(_colour(picture, filmed)[roi.y0 : roi.y1, roi.x0 : roi.x1], size)
+    broad = cv2.resize(colour_error(picture, filmed)[roi.y0 : roi.y1, roi.x0 : roi.x1], size)
     soft = np.asarray(soft + broad, np.float32)
     made = grid.up(np.asarray(soft, np.float32), cv2.INTER_CUBIC, size[0] / width)
     repeats = -(-grid.box.height // len(calibration.grain)), -(-grid.box.width // len(calibration.grain)), 1
@@ -247,8 +247,8 @@ def _soft(
     return np.clip(made, 0, 255)
 
 
-def _colour(picture: Image, filmed: Image) -> FloatImage:
-    """What the network got wrong in colour, broadly, (n, n, RGB)."""
+def colour_error(picture: Image, filmed: Image) -> FloatImage:
+    """What the network got wrong in colour, broadly: (n, n, RGB) of a picture and what it made of it, (n, n, RGB)."""
     n = len(filmed)
     small = max(n // max(1, n // 64), 1)
     parts = [cv2.resize(p, (small, small), interpolation=cv2.INTER_AREA).astype(np.float32) for p in (picture, filmed)]
