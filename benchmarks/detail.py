@@ -133,8 +133,9 @@ def scored(pair: Pair, seed: int) -> Score:
     plain = _pasted(pair.filmed, after.astype(np.float32), feather)
     paste = _pasted(pair.filmed, after + colour_error(pair.filmed, before), feather)
     inside = cv2.erode((feather[..., 0] > 0.99).astype(np.uint8), np.ones((5, 5))) > 0
+    levels = [_psnr(one, pair.truth, inside) for one in (plain, paste, ours)]
     return Score(
-        *(_psnr(one, pair.truth, inside) for one in (plain, paste, ours)), _ssim(paste, pair.truth, inside),
+        levels[0], levels[1], levels[2], _ssim(paste, pair.truth, inside),
         _ssim(ours, pair.truth, inside), _fine(paste, pair.truth, inside), _fine(ours, pair.truth, inside), seconds,
     )  # fmt: skip
 
