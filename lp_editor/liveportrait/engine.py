@@ -23,7 +23,7 @@ from lp_editor.engine import FloatImage, Patch, ReadFaces
 from lp_editor.face import Box, FacePicture, FaceTrack, Image
 from lp_editor.liveportrait.crop import NETWORK, PICTURE, Square
 from lp_editor.liveportrait.detail import Calibration, Layers, calibrated, composed
-from lp_editor.liveportrait.fast import with_openvino
+from lp_editor.liveportrait.fast import PRECISIONS, with_openvino
 from lp_editor.liveportrait.fold import folded
 from lp_editor.liveportrait.hold import Hold, Seen, retargeted, transferred
 from lp_editor.liveportrait.keypoints import Array, rotation
@@ -283,7 +283,7 @@ def started(folder: Path, device: str, composite: Composite) -> LivePortraitEngi
         path = find_file(folder, stem)
         known = path.stat()
         hasher.update(f"{path.name}:{known.st_size}:{models.hashed(path)}".encode())
-    if device == "openvino":
-        nets = with_openvino(load_networks(folder))
-        return LivePortraitEngine(nets, f"{hasher.hexdigest()}-openvino", composite)
+    if device in PRECISIONS:
+        nets = with_openvino(load_networks(folder), PRECISIONS[device])
+        return LivePortraitEngine(nets, f"{hasher.hexdigest()}-{device}", composite)
     return LivePortraitEngine(folded(load_networks(folder, device)), hasher.hexdigest(), composite)

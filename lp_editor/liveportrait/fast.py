@@ -7,7 +7,9 @@ whose errors would show as motion, stay as they are.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,9 @@ from lp_editor.liveportrait.nets.build import FEATURE, KEYPOINTS, VOLUME
 from lp_editor.liveportrait.nets.generator import Generator
 from lp_editor.liveportrait.nets.warp import WarpingModule
 from lp_editor.liveportrait.networks import Networks
+
+PRECISIONS: Mapping[str, str] = MappingProxyType({"openvino": "bf16", "openvino-f32": "f32"})
+"""What ``--device`` may say, and the precision it means: the first is faster, the second exact."""
 
 SIDE = 64
 """Of the appearance volume and the feature map."""
