@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import cv2
 import numpy as np
 
-from lp_editor.controls import Controls, Region
+from lp_editor.controls import REGIONS, TARGETS, Controls, Region
 from lp_editor.engine import FloatImage, Patch, ReadFaces
-from lp_editor.face import Box, FacePicture, FaceTrack
+from lp_editor.face import Box, FacePicture, FaceTrack, Image
 from lp_editor.faces.canonical import procrustes, to_local
 from lp_editor.faces.measure import eye_ratio, lip_ratio
 from lp_editor.mesh import eyes, field, mouth
-from lp_editor.mesh.bases import bases, rest_points
+from lp_editor.media.picture import Picture, VideoFormat
+from lp_editor.mesh.bases import Array, bases, rest_points
+from lp_editor.mesh.calibration import Eye, Strengths
 from lp_editor.mesh.layers import Canvas
 from lp_editor.mesh.shading import creases
 from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
+from lp_editor.render.compositor import apply_patches
 
 VERSION = 6
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40
 """Faces of a track that a study looks at."""
+
+TRIED = 4
+"""Frames of a track, spread over it, that the strength of controls may be tried on."""
 
 STILL = 0.02
 """Flow below this many pixels is none (mesh_engine notes, 6)."""
@@ -39,10 +45,13 @@ class MeshLook:
 
 
 class MeshEngine:
-    """See `lp_editor.engine.Engine`. Stateless: any number of threads may share one."""
+    """See `lp_editor.engine.Engine`. Any number of threads may share one: it keeps no state but a landmark model."""
 
     name = "mesh"
     keeps_patches = False
+
+    def __init__(self) -> None:
+        self._eye = Eye()
 
     @property
     def fingerprint(self) -> str:
@@ -64,7 +73,11 @@ class MeshEngine:
         neutral = np.median(local, axis=0)
         hashed = blake2b(np.array([*openings.values(), lips], np.float32).tobytes(), digest_size=8)
         hashed.update(neutral.astype(np.float32).tobytes())
-        return MeshLook(Person(openings, lips, neutral), hashed.hexdigest())
+        tried = [int(at[i]) for i in np.unique(np.linspace(0, len(some) - 1, TRIED).astype(int))]
+        hashed.update(str(tried).encode())
+        plain = Person(openings, lips, neutral)
+        strengths = Strengths(read([track.first + i for i in tried]), self._eye, lambda f, row: _tried(plain, f, row))
+        return MeshLook(replace(plain, strengths=strengths), hashed.hexdigest())
 
     def analyze(self, look: MeshLook, faces: Sequence[FacePicture]) -> list[MeshMotion]:
         """Landmarks and pose of each face."""
@@ -92,6 +105,16 @@ class MeshEngine:
     ) -> list[Patch | None]:  # fmt: skip
         """A patch each, as large as what changes."""
         return [_patch(*one) for one in zip(faces, filmed, motions, strict=True)]
+
+
+def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:
+    """A small picture of a face with one row of offsets, uncalibrated."""
+    points = picture.face.points.astype(np.float64)
+    filmed = MeshMotion(points, procrustes(points), person)
+    nothing = np.zeros(len(TARGETS))
+    patch = _patch(picture, filmed, retargeted(filmed, offsets, nothing, nothing, np.zeros(len(REGIONS))))
+    whole = Picture.of_rgb(picture.pixels, VideoFormat(picture.box.width, picture.box.height, "yuv444p"))
+    return apply_patches(whole, [patch] if patch else []).rgb_all()
 
 
 def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion) -> Patch | None:

@@ -139,6 +139,8 @@ class _Plates:
     cover: FloatImage
     specular: FloatImage
     rest: FloatImage
+    edge: FloatImage
+    radius: float
 
 
 def _plates(crop: FloatImage, before: Array, eye: Eye, source: Box, width: float) -> _Plates:
@@ -147,16 +149,39 @@ def _plates(crop: FloatImage, before: Array, eye: Eye, source: Box, width: float
     across = before[list(eye.iris[1:]), :2]
     radius = 0.25 * float(np.linalg.norm(across[0] - across[2]) + np.linalg.norm(across[1] - across[3]))
     x, y = np.meshgrid(np.arange(source.width, dtype=np.float32), np.arange(source.height, dtype=np.float32))
-    rho = np.asarray(np.hypot(x - centre[0], y - centre[1]) / max(radius, 1.0), np.float32)
     size = 2 * max(1, round(0.025 * width)) + 1
     inner = cv2.erode((aperture > 0.95).astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    away = np.asarray(np.hypot(x - centre[0], y - centre[1]), np.float32)
+    radius = _limbus(crop, inner, away, np.abs(x - centre[0]) > 0.6 * away, max(radius, 1.0))
+    rho = np.asarray(away / radius, np.float32)
     white = _white(crop, inner & (rho > 1.18), aperture, width)
     iris, specular = _iris(crop, inner, rho, width)
     low, high = LIMBUS
     cover = (1 - step(low, high, rho.astype(np.float64))).astype(np.float32)
     whole = white * (1 - cover[..., None]) + iris * cover[..., None] + specular[..., None]
     kept = cv2.erode(aperture, np.ones((3, 3), np.uint8))[..., None]
-    return _Plates(white, iris, cover, specular, np.asarray((crop - whole) * kept, np.float32))
+    edge = np.asarray(step(0.85, 1.0, rho) * (1 - step(1.25, 1.5, rho)), np.float32)
+    return _Plates(white, iris, cover, specular, np.asarray((crop - whole) * kept, np.float32), edge, radius)
+
+
+def _limbus(
+    crop: FloatImage, inner: NDArray[np.bool_], away: FloatImage, beside: NDArray[np.bool_], radius: float
+) -> float:  # fmt: skip
+    """The iris's radius in pixels: where white begins on either side of it, near the landmarks' own radius."""
+    light = crop @ np.array([0.299, 0.587, 0.114], np.float32)
+    seen = inner & beside
+    rings = np.round(away / radius * 12).astype(np.intp)
+    levels = np.array([light[seen & (rings == k)].mean() if (seen & (rings == k)).sum() > 2 else np.nan for k in range(26)])
+    if np.isfinite(levels).sum() < 8:
+        return radius
+    white = 0.8 * np.nanpercentile(levels, 80)
+    best, least = 1.0, 12.0
+    for k in range(10, 20):
+        beyond = np.mean(levels[k + 1 : k + 4])
+        rise = (beyond - np.mean(levels[k - 3 : k])) * np.exp(-(((k / 12 - 1) / 0.45) ** 2))
+        if beyond > white and rise > least:
+            best, least = k / 12, rise
+    return radius * best
 
 
 def _white(crop: FloatImage, seen: NDArray[np.bool_], aperture: FloatImage, width: float) -> FloatImage:
@@ -172,7 +197,7 @@ def _white(crop: FloatImage, seen: NDArray[np.bool_], aperture: FloatImage, widt
         weight = (step(np.percentile(bright, 20), np.percentile(bright, 50), bright) + 0.15)[:, None]
         ridge = 1e-2 * len(samples) * np.diag([0, 0.02, 0.3, 0.05])
         solved = np.linalg.solve((samples * weight).T @ samples + ridge, (samples * weight).T @ colours)
-        fit = np.clip(terms @ solved, np.percentile(colours, 5, 0), np.percentile(colours, 98, 0))
+        fit = np.clip(terms @ solved, np.percentile(colours, 30, 0), np.percentile(colours, 98, 0))
     else:
         inside = crop[aperture > 0.5] if (aperture > 0.5).sum() > 5 else crop.reshape(-1, 3)
         fit = np.ones_like(crop) * np.percentile(inside, 85, 0) * 0.95
@@ -212,7 +237,9 @@ def _ball(plates: _Plates, made: EyeChange, source: Box, part: Box) -> FloatImag
     cover = _shifted(plates.cover, gaze, 0)[..., None]
     ball = plates.white * (1 - cover) + _shifted(plates.iris, gaze) * cover
     own = plates.cover[..., None]
-    ball = ball + _shifted(plates.rest * own, gaze, 0) + plates.rest * (1 - own) * (1 - cover)
+    gone = float(np.clip(np.hypot(*gaze) / (0.2 * plates.radius), 0, 1))  # an iris that leaves takes its rim along
+    rest = plates.rest * (1 - gone * plates.edge[..., None])
+    ball = ball + _shifted(plates.rest * own, gaze, 0) + rest * (1 - own) * (1 - cover)
     ball = ball + _shifted(plates.specular, SPECULAR * gaze, 0)[..., None]
     there = made.there.copy()
     there[:, 2] += there[:, :2] @ [source.x0, source.y0] - [part.x0, part.y0]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Region
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import Pose, to_frame, to_local
-from lp_editor.faces.measure import eye_ratio, lip_ratio
+from lp_editor.faces.measure import eye_ratio, lip_ratio, pose_angles
 from lp_editor.mesh.bases import Array, bases, eye_window, rest_points, step
+from lp_editor.mesh.calibration import Strengths
 
 Row = NDArray[np.float64]
 
@@ -24,8 +25,9 @@ CLOSING_LINE = 0.82
 GAZE = np.array([0.30, -0.24, 0.0])
 """How far an iris goes at 1, in eye widths: to the side, and (y is down) up (mesh_engine notes, 7)."""
 
-LID_FOLLOWS = 0.19
-"""How much of a blink follows the eye when it looks fully down (negative: when it looks up)."""
+UPPER_FOLLOWS = {"down": 0.72, "up": 0.55}
+LOWER_FOLLOWS = {"down": 0.30, "up": 0.15}
+"""How much of an iris's way down or up the lids go with it: the upper lid keeps its place on the iris."""
 
 PITCH_GAIN, YAW_GAIN = 1.17, 1.2
 NECK = np.array([0.0, 4.0, 6.5])
@@ -40,12 +42,13 @@ class Person:
     """What a shot tells about a face: its calibrations, and its shape at rest in the head's frame.
 
     ``eye_open`` and ``lip_open`` are the 90th percentile of the ratios of `lp_editor.faces.measure`; ``neutral`` the
-    median shape, (478, 3) cm.
+    median shape, (478, 3) cm; ``strengths`` how strong each control has to be, None for as the bases are.
     """
 
     eye_open: dict[str, float]
     lip_open: float
     neutral: Array
+    strengths: Strengths | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def retargeted(motion: MeshMotion, offsets: Row, targets: Row, weights: Row, neu
     """A motion with one row of controls applied; the very same one where nothing is asked."""
     if not (offsets.any() or (weights > 0).any() or neutral.any()):
         return motion
+    if motion.person.strengths is not None:
+        offsets = motion.person.strengths.applied(offsets)
     local = to_local(motion.points, motion.pose)
     local = _neutralised(local, motion.person, neutral)
     local = _with_lips(local, _moved(local, offsets))
@@ -153,10 +158,8 @@ def _lids_and_gaze(
         width = float(np.linalg.norm(local[upper[0]] - local[upper[-1]]))
         x, y = _value(offsets, f"gaze_x_{side}"), _value(offsets, f"gaze_y_{side}")
         shift = np.array([x, y, 0]) * GAZE * width
-        shift = _to_gaze_target(local, side, width, shift, targets, weights)
-        gaze[side] = shift
-        closed = _value(offsets, f"blink_{side}")
-        blink[side] = _follow(closed, -float(shift[1] / (GAZE[1] * width)))
+        gaze[side] = _to_gaze_target(local, side, width, shift, targets, weights)
+        blink[side] = _value(offsets, f"blink_{side}")
         column = TARGET_COLUMN[f"eye_opening_{side}"]
         if weights[column] > 0:
             have = float(eye_ratio(local[None], side)[0])
@@ -164,11 +167,6 @@ def _lids_and_gaze(
             wanted = 1 - want / max(have, 1e-3)
             blink[side] += weights[column] * (wanted - blink[side])
     return blink, gaze
-
-
-def _follow(closed: float, down: float) -> float:
-    """A blink with the lid's following of the eye: ``down`` 1 looks fully down, −1 fully up."""
-    return closed + LID_FOLLOWS * (down if down > 0 else 0.8 * down) * (1 - max(closed, 0.0))
 
 
 def _to_gaze_target(local: Array, side: str, width: float, shift: Array, targets: Row, weights: Row) -> Array:
@@ -210,30 +208,41 @@ def _lips_at(local: Array, want: float) -> Array:
 
 
 def _with_eye(local: Array, side: str, blink: float, gaze: Array) -> Array:
-    """Close (or widen) one eye and turn its iris."""
+    """Turn one eye's iris, let the lids go with it, then close them (or open them wider)."""
     out = local.copy()
     upper, lower, iris = EYES[side]
     out[list(iris)] += gaze
-    if blink == 0:
-        return out
+    way = "down" if gaze[1] > 0 else "up"
     top, bottom = local[list(upper)], local[list(lower)]
-    gap = bottom - top
+    arch = np.sin(np.pi * np.linspace(0, 1, len(upper))) ** 0.6
+    down, up = np.zeros_like(top), np.zeros_like(top)
+    down[:, 1] = UPPER_FOLLOWS[way] * gaze[1] * arch
+    up[:, 1] = -LOWER_FOLLOWS[way] * gaze[1] * arch
+    # however far the eye looks, the lids leave a fifth of the opening
+    gap = np.maximum(bottom - top, 0) * [0, 1, 0]
+    down[:, 1] = np.minimum(down[:, 1], 0.8 * gap[:, 1] - np.minimum(up[:, 1], 0))
+    gap = (bottom - up) - (top + down)
     amount = min(blink, 1.0)
-    down, up = (CLOSING_LINE, 1 - CLOSING_LINE) if amount >= 0 else (0.35, 0.12)
-    move = gap * down * amount
+    part_down, part_up = (CLOSING_LINE, 1 - CLOSING_LINE) if amount >= 0 else (0.35, 0.12)
+    down += gap * part_down * amount
+    up += gap * part_up * amount
+    if not down.any() and not up.any():
+        return out
     skin = bases().blink[side] * eye_window(side.capitalize())[:, None]
     typical = np.abs(skin[list(upper[2:-2]), 1]).mean()
-    wanted = np.abs(move[2:-2, 1]).mean() * np.sign(amount)
-    skin = skin * np.clip(wanted / max(typical, 1e-6), -2, 3)
+    skin = skin * np.clip(down[2:-2, 1].mean() / max(typical, 1e-6), -2, 3)
     skin[sorted({*upper, *lower, *mesh.LEFT_IRIS, *mesh.RIGHT_IRIS})] = 0
     out += skin
-    out[list(upper[1:-1])] += move[1:-1]
-    out[list(lower[1:-1])] -= gap[1:-1] * up * amount
+    out[list(upper[1:-1])] += down[1:-1]
+    out[list(lower[1:-1])] -= up[1:-1]
     return out
 
 
 def rotation(pitch: float, yaw: float, roll: float) -> Array:
-    """A turn of the head in the camera's frame (x right, y down, z away), degrees with the signs of the controls."""
+    """A head's rotation in the camera's frame (x right, y down, z away), degrees with the signs of the controls.
+
+    The nod is the innermost turn: it goes about the head's own axis, however the head is turned.
+    """
     a, b, c = np.radians([-pitch, -yaw, roll])
     rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
@@ -247,7 +256,8 @@ def _posed(pose: Pose, offsets: Row, width: float) -> Pose:
     x, y, scale = (_value(offsets, n) for n in ("shift_x", "shift_y", "scale"))
     if not any((pitch, yaw, roll, x, y, scale)):
         return pose
-    turned = rotation(PITCH_GAIN * pitch, YAW_GAIN * yaw, roll) @ pose.rotation
+    angles = pose_angles(pose)
+    turned = rotation(angles[0] + PITCH_GAIN * pitch, angles[1] + YAW_GAIN * yaw, angles[2] + roll)
     shift = pose.shift + pose.scale * (pose.rotation @ NECK - turned @ NECK)
     centre = pose.scale * turned @ rest_points()[:468].mean(0) + shift
     shift = centre + (shift - centre) * (1 + scale)
