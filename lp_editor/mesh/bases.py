@@ -41,15 +41,15 @@ def _both(name: str, weight: float) -> dict[str, float]:
 
 PER_SIDE: Mapping[str, Recipe] = {
     "smile": Recipe({"mouthSmile{}": 1.05, "mouthDimple{}": 0.35, "mouthUpperUp{}": 0.1}, "lower", True),
-    "frown": Recipe({"mouthSmile{}": -0.7, "mouthFrown{}": 1.2, "mouthShrugLower": 0.125}, "lower", True),
-    "brow_inner": Recipe({"browInnerUp": 1.0}, "brow_inner"),
-    "brow_outer": Recipe({"browOuterUp{}": 1.0}, "brow_outer"),
+    "frown": Recipe({"mouthSmile{}": -0.5, "mouthFrown{}": 1.2, "mouthShrugLower": 0.125}, "lower", True),
+    "brow_inner": Recipe({"browInnerUp": 1.2}, "brow_inner"),
+    "brow_outer": Recipe({"browOuterUp{}": 0.95}, "brow_outer"),
 }
 """What a positive value of each two-sided control does."""
 
 PER_SIDE_NEGATIVE: Mapping[str, Recipe] = {
     "brow_inner": Recipe({"browDown{}": 1.9}, "brow_inner"),
-    "brow_outer": Recipe({"browDown{}": 1.9}, "brow_outer"),
+    "brow_outer": Recipe({"browDown{}": 1.4}, "brow_outer"),
 }
 """What a negative value does, where it is not just the opposite."""
 
@@ -102,11 +102,11 @@ def _windows(side: str) -> dict[str, Array]:
     x, y = rest_points()[:, 0], rest_points()[:, 1]
     half = step(-1.2, 1.2, x if side == "Left" else -x)
     brow = 1 - step(-3.2, -2.2, y)
-    inner = 1 - step(2.2, 4.6, np.abs(x))
+    inner, outer = 1 - step(2.6, 5.6, np.abs(x)), step(1.6, 4.0, np.abs(x)) * (1 - 0.2 * step(4.0, 6.0, np.abs(x)))
     return {
         "lower": step(-1.0, 1.2, y),
         "brow_inner": brow * half * inner,
-        "brow_outer": brow * half * (1 - inner),
+        "brow_outer": brow * half * outer,
         "eyes": np.maximum(eye_window("Left"), eye_window("Right")),
     }
 

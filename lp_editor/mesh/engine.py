@@ -17,13 +17,14 @@ from lp_editor.faces.measure import eye_ratio, lip_ratio
 from lp_editor.mesh import eyes, field, mouth
 from lp_editor.media.picture import Picture, VideoFormat
 from lp_editor.mesh.bases import Array, bases, rest_points
+from lp_editor.mesh.borrowed import PARTS, Loan, borrow, repaid
 from lp_editor.mesh.calibration import Eye, Strengths
 from lp_editor.mesh.layers import Canvas
 from lp_editor.mesh.shading import creases
 from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
 from lp_editor.render.compositor import apply_patches
 
-VERSION = 6
+VERSION = 7
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40
@@ -42,6 +43,7 @@ class MeshLook:
 
     person: Person
     fingerprint: str
+    loan: Loan
 
 
 class MeshEngine:
@@ -60,12 +62,12 @@ class MeshEngine:
 
     def study(self, track: FaceTrack, read: ReadFaces) -> MeshLook:
         """Percentiles of the person's openings and the median shape, from landmarks alone."""
-        last = max(len(track.faces) - 1, 0)
-        at = np.unique(np.linspace(0, last, STUDIED).astype(int))[: len(track.faces)]
-        some = [face for i in at if (face := track.faces[int(i)]) is not None]
-        if not some:
+        seen = [i for i in range(len(track.faces)) if track.faces[i] is not None]
+        if not seen:
             person = Person({"left": 0.3, "right": 0.3}, 0.1, rest_points())
-            return MeshLook(person, "none")
+            return MeshLook(person, "none", {})
+        at = [seen[i] for i in np.unique(np.linspace(0, len(seen) - 1, STUDIED).astype(int))]
+        some = [face for i in at if (face := track.faces[i]) is not None]
         points = np.stack([face.points for face in some]).astype(np.float64)
         openings = {side: float(np.percentile(eye_ratio(points, side), 90)) for side in ("left", "right")}
         lips = max(float(np.percentile(lip_ratio(points), 90)), 0.04)
@@ -73,11 +75,12 @@ class MeshEngine:
         neutral = np.median(local, axis=0)
         hashed = blake2b(np.array([*openings.values(), lips], np.float32).tobytes(), digest_size=8)
         hashed.update(neutral.astype(np.float32).tobytes())
-        tried = [int(at[i]) for i in np.unique(np.linspace(0, len(some) - 1, TRIED).astype(int))]
+        tried = [at[i] for i in np.unique(np.linspace(0, len(at) - 1, TRIED).astype(int))]
         hashed.update(str(tried).encode())
         plain = Person(openings, lips, neutral)
         strengths = Strengths(read([track.first + i for i in tried]), self._eye, lambda f, row: _tried(plain, f, row))
-        return MeshLook(replace(plain, strengths=strengths), hashed.hexdigest())
+        loan = borrow(track, seen, openings, read)
+        return MeshLook(replace(plain, strengths=strengths), hashed.hexdigest(), loan)
 
     def analyze(self, look: MeshLook, faces: Sequence[FacePicture]) -> list[MeshMotion]:
         """Landmarks and pose of each face."""
@@ -104,7 +107,7 @@ class MeshEngine:
         self, look: MeshLook, faces: Sequence[FacePicture], filmed: Sequence[MeshMotion], motions: Sequence[MeshMotion]
     ) -> list[Patch | None]:  # fmt: skip
         """A patch each, as large as what changes."""
-        return [_patch(*one) for one in zip(faces, filmed, motions, strict=True)]
+        return [_patch(*one, look.loan) for one in zip(faces, filmed, motions, strict=True)]
 
 
 def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:
@@ -112,27 +115,28 @@ def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:
     points = picture.face.points.astype(np.float64)
     filmed = MeshMotion(points, procrustes(points), person)
     nothing = np.zeros(len(TARGETS))
-    patch = _patch(picture, filmed, retargeted(filmed, offsets, nothing, nothing, np.zeros(len(REGIONS))))
+    patch = _patch(picture, filmed, retargeted(filmed, offsets, nothing, nothing, np.zeros(len(REGIONS))), {})
     whole = Picture.of_rgb(picture.pixels, VideoFormat(picture.box.width, picture.box.height, "yuv444p"))
     return apply_patches(whole, [patch] if patch else []).rgb_all()
 
 
-def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion) -> Patch | None:
+def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion, loan: Loan) -> Patch | None:
     if motion is filmed or np.abs(motion.points - filmed.points)[:, :2].max() <= field.NEAR:
         return None
     made = field.net(filmed, motion)
     box = _box(made, picture)
     if box is None:
         return None
-    changes = {side: eyes.change(side, made.before, made.after) for side in ("left", "right")}
+    changes = {side: eyes.change(side, made.before, made.after) for side in PARTS if side != "mouth"}
     skinned = field.opened_lids(made, {side: max(c.closing, 0.0) for side, c in changes.items()})
     flow = field.flow(skinned, box)
     pixels = picture.pixels.astype(np.float32)
     moved = _moved(pixels, picture.box, box, flow)
     canvas = Canvas.over(box)
-    mouth.draw(canvas, pixels, picture.box, made.before, made.after, made.face_width)
-    for change in changes.values():
-        eyes.draw(canvas, pixels, picture.box, moved, change, made.before, made.after)
+    lent = repaid(loan, picture)
+    mouth.draw(canvas, pixels, picture.box, made.before, made.after, made.face_width, lent.get("mouth"))
+    for side, change in changes.items():
+        eyes.draw(canvas, pixels, picture.box, moved, change, made.before, made.after, lent.get(side))
     tone = creases(filmed, motion, made.after, pixels, picture.box, box, made.face_width)
     return _assembled(box, flow, tone, canvas)
 

@@ -17,6 +17,7 @@ from lp_editor.engine import FloatImage
 from lp_editor.face import Box
 from lp_editor.faces import canonical as mesh
 from lp_editor.mesh.bases import Array, step
+from lp_editor.mesh.borrowed import Lent, lid_over
 from lp_editor.mesh.layers import Canvas, around, polygon, stroke
 
 LIMBUS = (0.90, 1.14)
@@ -98,10 +99,11 @@ def _similarity(a: Array, b: Array) -> Array:
 
 
 def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage, made: EyeChange,
-         before: Array, after: Array) -> None:  # fmt: skip
+         before: Array, after: Array, lent: Lent | None) -> None:  # fmt: skip
     """Draw one eye over a canvas.
 
-    ``pixels`` (h, w, RGB) of ``around_face`` as filmed; ``moved`` those of the canvas's box, moved by the field.
+    ``pixels`` (h, w, RGB) of ``around_face`` as filmed; ``moved`` those of the canvas's box, moved by the field; ``lent``
+    this eye closed in another frame.
     """
     eye = made.eye
     points = np.vstack([before[list(eye.contour)], after[list(eye.contour)], after[list(eye.crease)]])
@@ -122,6 +124,9 @@ def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage
         canvas.put(part, ball, polygon(after[list(eye.contour)], part, edge))
     if made.closing > LEAST_LID:
         _close(canvas, crop, source, moved, part, made, before, after)
+        if lent is not None:
+            lid, reach = lid_over(lent, eye.upper, eye.lower, eye.crease, part, after)
+            canvas.put(part, lid, np.asarray(reach * lent.trust * float(step(0.55, 0.95, np.array(made.closing))), np.float32))
 
 
 def _lid_shadow(after: Array, eye: Eye, part: Box, made: EyeChange) -> FloatImage:

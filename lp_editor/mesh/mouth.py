@@ -11,6 +11,7 @@ from lp_editor.engine import FloatImage
 from lp_editor.face import Box
 from lp_editor.faces import canonical as mesh
 from lp_editor.mesh.bases import Array
+from lp_editor.mesh.borrowed import Lent
 from lp_editor.mesh.layers import Canvas, around, luma, polygon
 
 UPPER, LOWER = list(mesh.INNER_LIPS_UPPER), list(mesh.INNER_LIPS_LOWER)
@@ -45,7 +46,10 @@ class Opening:
         return np.asarray(np.maximum(self.lower - self.upper, 0.5), np.float32)
 
 
-def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, before: Array, after: Array, face_width: float) -> None:
+def draw(
+    canvas: Canvas, pixels: FloatImage, around_face: Box, before: Array, after: Array, face_width: float,
+    lent: Lent | None,
+) -> None:  # fmt: skip
     """Draw the mouth's inside over a canvas, if its opening changed; arguments as in `lp_editor.mesh.eyes.draw`."""
     was, now = (float(np.linalg.norm(p[13, :2] - p[14, :2])) / face_width for p in (before, after))
     if now < LEAST_GAP or abs(now - was) < LEAST_CHANGE:
@@ -56,6 +60,9 @@ def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, before: Array, af
     opening = _opening(after, part)
     palette = _palette(pixels, around_face, before)
     inside = _painted(opening, palette, now, before, face_width)
+    if lent is not None:
+        borrowed = _filmed(opening, lent.pixels, lent.box, lent.points, inside, palette, face_width / lent.width)
+        inside = borrowed * lent.trust + inside * (1 - lent.trust)
     real = float(np.clip((was - 0.012) / 0.02, 0, 1))
     if real > 0:
         filmed = _filmed(opening, pixels, around_face, before, inside, palette)
@@ -130,7 +137,7 @@ def _painted(opening: Opening, palette: _Palette, now: float, before: Array, fac
     down = opening.down - opening.upper
     part_down = np.clip(down / height, 0, 1)
     room = np.clip((now - 0.03) / 0.09, 0, 1)
-    tongue = np.clip(1 - (side / 0.78) ** 2, 0, 1) ** 0.5 * np.clip((part_down - 0.30) / 0.45, 0, 1) * room * 0.82
+    tongue = np.clip(1 - (side / 0.78) ** 2, 0, 1) ** 0.5 * np.clip((part_down - 0.40) / 0.42, 0, 1) * room * 0.85
     inside = palette.dark * (1 - tongue[..., None]) + palette.tongue * tongue[..., None]
     inside = inside * (0.65 + 0.35 * np.clip(1 - np.abs(side) ** 4, 0, 1))[..., None]
     width = float(np.linalg.norm(before[78, :2] - before[308, :2]))
@@ -160,22 +167,27 @@ def _with_teeth(
 
 
 def _filmed(
-    opening: Opening, pixels: FloatImage, box: Box, before: Array, painted: FloatImage, palette: _Palette
+    opening: Opening, pixels: FloatImage, box: Box, before: Array, painted: FloatImage, palette: _Palette,
+    larger: float = 1.0,
 ) -> FloatImage:  # fmt: skip
     """The filmed inside: its upper half hung on the upper lip, its lower half on the lower one.
 
-    Where the mouth opens much wider than filmed, the lower copy would repeat the teeth, so paint takes its place.
+    ``larger`` is how much larger the face is than where ``pixels`` and ``before`` come from.
+
+    Where the mouth opens much wider than filmed (or, if teeth fill the filmed inside, any wider), the lower copy would
+    repeat the teeth, so paint takes its place.
     """
     axes = _axes(before)
     corner, along, down, length = axes
     u = np.clip(opening.along / max(opening.length, 1), 0, 1) * length
     upper, lower = _line(before, UPPER, u, axes), _line(before, LOWER, u, axes)
+    upper, lower = upper * larger, lower * larger
     was = np.maximum(lower - upper, 0.5)
     height = opening.height
 
     def sample(depth: FloatImage) -> FloatImage:
-        x = corner[0] + u * along[0] + depth * down[0] - box.x0
-        y = corner[1] + u * along[1] + depth * down[1] - box.y0
+        x = corner[0] + u * along[0] + depth / larger * down[0] - box.x0
+        y = corner[1] + u * along[1] + depth / larger * down[1] - box.y0
         return np.asarray(
             cv2.remap(
                 pixels, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -188,10 +200,20 @@ def _filmed(
     hung = sample(np.minimum(upper + from_top, lower - 0.22 * was))
     stood = sample(np.maximum(lower - from_bottom, upper + 0.15 * was))
     place = np.clip(from_top / height, 0, 1)
-    stays = np.clip((1.7 - np.clip(height / was, 1, 3)) / 0.5, 0, 1)[..., None]
+    toothy = _toothy(sample(upper + 0.3 * was), sample(lower - 0.25 * was), opening)
+    stays = np.clip((1.7 - 0.5 * toothy - np.clip(height / was, 1, 3)) / (0.5 - 0.3 * toothy), 0, 1)[..., None]
     meet = np.clip((place - 0.5) / 0.16 + 0.5, 0, 1)[..., None]
     ends = np.clip((from_top - 0.62 * was) / np.maximum(0.25 * was, 1) + 0.5, 0, 1)[..., None]
     both = (hung * (1 - meet) + stood * meet) * stays + (hung * (1 - ends) + painted * ends) * (1 - stays)
     extra = np.clip((height - was) / np.maximum(height, 1), 0, 1) * stays[..., 0]
     deeper = (np.exp(-(((place - 0.55) / 0.22) ** 2)) * extra * 0.6)[..., None]
     return np.asarray(both * (1 - deeper) + palette.dark * deeper, np.float32)
+
+
+def _toothy(high: FloatImage, low: FloatImage, opening: Opening) -> float:
+    """Whether the lower part of an inside shows teeth as the upper does, 0..1: both as bright in the mouth's middle."""
+    middle = np.abs(opening.along / max(opening.length, 1) - 0.5) < 0.25
+    if not middle.any():
+        return 0.0
+    bright = luma(low[middle].mean(0)) / max(luma(high[middle].mean(0)), 1.0)
+    return float(np.clip((bright - 0.55) / 0.25, 0, 1))

@@ -37,6 +37,11 @@ EYES = {"left": (mesh.LEFT_EYE_UPPER, mesh.LEFT_EYE_LOWER, mesh.LEFT_IRIS),
         "right": (mesh.RIGHT_EYE_UPPER, mesh.RIGHT_EYE_LOWER, mesh.RIGHT_IRIS)}  # fmt: skip
 
 
+BROWS = {"left": (285, 295, 282, 283, 276), "right": (55, 65, 52, 53, 46)}
+BROW_ROOM = 0.52
+"""The lower edge of each brow, and how much of its height over the upper lid it may come down."""
+
+
 @dataclass(frozen=True)
 class Person:
     """What a shot tells about a face: its calibrations, and its shape at rest in the head's frame.
@@ -96,13 +101,27 @@ def _value(row: Row, name: str) -> float:
 
 def _moved(local: Array, offsets: Row) -> Array:
     """The sum of all bases."""
-    out, made = local, bases()
+    moves, made = np.zeros_like(local), bases()
     for name in made.positive:
         value = _value(offsets, name)
         if value > 0:
-            out = out + value * made.positive[name]
+            moves += value * made.positive[name]
         elif value < 0:
-            out = out - value * made.negative[name]
+            moves -= value * made.negative[name]
+    return local + _above_lids(local, moves)
+
+
+def _above_lids(local: Array, moves: Array) -> Array:
+    """Moves with no brow lower than `BROW_ROOM` of its way to the eye allows."""
+    out = moves
+    for side, brow in BROWS.items():
+        lid = local[EYES[side][0][4], 1]
+        room = BROW_ROOM * (lid - local[list(brow), 1].mean())
+        drop = moves[list(brow), 1].mean()
+        if drop > room > 0:
+            x = rest_points()[:, 0] * (1 if side == "left" else -1)
+            here = step(-1.2, 1.2, x) * (1 - step(-3.2, -2.2, rest_points()[:, 1]))
+            out = out * (1 - (1 - room / drop) * here)[:, None]
     return out
 
 
