@@ -23,6 +23,10 @@ Array = NDArray[np.float64]
 Window = Literal["lower", "brow_inner", "brow_outer", "eyes"]
 
 
+FAINT = (0.03, 0.08)
+"""Landmarks that move by less than the first part of what the basis moves most stay; so a mouth's edit costs a mouth."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A basis as a weighted sum of measured ones, in a window of the face.
@@ -57,9 +61,9 @@ WHOLE: Mapping[str, Recipe] = {
     "mouth_open": Recipe({"jawOpen": 1.0}, "lower"),
     "funnel": Recipe({"mouthFunnel": 1.0, "mouthPucker": 0.6}, "lower"),
     "pucker": Recipe({"mouthPucker": 1.4, "mouthFunnel": 0.3}, "lower", True),
-    "press": Recipe(_both("mouthPress", 1.0), "lower", True),
+    "press": Recipe(_both("mouthPress", 0.6), "lower", True),
     "stretch": Recipe(_both("mouthStretch", 0.8), "lower", True),
-    "lip_tuck": Recipe({"mouthRollLower": 1.0}, "lower"),
+    "lip_tuck": Recipe({"mouthRollLower": 1.5}, "lower"),
     "mouth_x": Recipe({"mouthLeft": 0.4, "mouthRight": -0.4}, "lower"),
     "mouth_y": Recipe({"mouthShrugLower": 0.8, "mouthShrugUpper": 0.8}, "lower", True),
     "squint": Recipe(_both("eyeSquint", 1.0), "eyes"),
@@ -104,7 +108,7 @@ def _windows(side: str) -> dict[str, Array]:
     brow = 1 - step(-3.2, -2.2, y)
     inner, outer = 1 - step(2.6, 5.6, np.abs(x)), step(1.6, 4.0, np.abs(x)) * (1 - 0.2 * step(4.0, 6.0, np.abs(x)))
     return {
-        "lower": step(-1.0, 1.2, y),
+        "lower": step(-1.0, 1.2, y) * (1 - step(5.0, 6.8, np.abs(x))),
         "brow_inner": brow * half * inner,
         "brow_outer": brow * half * outer,
         "eyes": np.maximum(eye_window("Left"), eye_window("Right")),
@@ -144,7 +148,9 @@ def _cooked(recipe: Recipe, measured: Mapping[str, Array], side: str) -> Array:
     basis = _symmetric(measured, recipe.parts, side)
     if recipe.sealed:
         basis = _sealed(basis)
-    return basis * _windows(side)[recipe.window][:, None]
+    basis = basis * _windows(side)[recipe.window][:, None]
+    size = np.linalg.norm(basis, axis=1)
+    return np.asarray(basis * step(*FAINT, size / size.max())[:, None])
 
 
 def _bumped(bumps: tuple[tuple[int, float, float, float], ...]) -> Array:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from lp_editor.controls import REGIONS, TARGETS, Controls, Region
-from lp_editor.engine import FloatImage, Patch, ReadFaces
+from lp_editor.engine import FloatImage, Patch, ReadFaces, strongest
 from lp_editor.face import Box, FacePicture, FaceTrack, Image
 from lp_editor.faces.canonical import procrustes, to_local
 from lp_editor.faces.measure import eye_ratio, lip_ratio
@@ -164,9 +164,9 @@ def _moved(pixels: FloatImage, seen: Box, box: Box, flow: FloatImage) -> FloatIm
 def _assembled(box: Box, flow: FloatImage, tone: FloatImage | None, canvas: Canvas) -> Patch | None:
     """The patch of all parts; its mask is where any of them acts, and nothing at the edge of the box."""
     alpha = np.where(canvas.alpha >= 1 / 255, canvas.alpha, 0).astype(np.float32)
-    acts = (np.abs(flow).max(2) >= STILL) | (alpha > 0)
+    acts = (strongest(flow) >= STILL) | (alpha > 0)
     if tone is not None:
-        acts |= np.abs(tone).max(2) >= 0.5
+        acts |= strongest(tone) >= 0.5
     acts[0], acts[-1], acts[:, 0], acts[:, -1] = False, False, False, False
     if not acts.any():
         return None

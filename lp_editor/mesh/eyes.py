@@ -18,7 +18,7 @@ from lp_editor.face import Box
 from lp_editor.faces import canonical as mesh
 from lp_editor.mesh.bases import Array, step
 from lp_editor.mesh.borrowed import Lent, lid_over
-from lp_editor.mesh.layers import Canvas, around, polygon, stroke
+from lp_editor.mesh.layers import Canvas, around, polygon, soft, stroke
 
 LIMBUS = (0.90, 1.14)
 """The iris plate fades out between these parts of the iris radius (mesh_engine notes, 7)."""
@@ -229,7 +229,7 @@ def _iris(crop: FloatImage, inner: NDArray[np.bool_], rho: FloatImage, width: fl
     profile = np.asarray(cv2.GaussianBlur(profile.reshape(24, 1, 3), (1, 5), 1), np.float32).reshape(24, 3)
     at = np.minimum(rho, 1.15) * 20
     radial = np.stack([np.interp(at, np.arange(24) + 0.5, profile[:, c]) for c in range(3)], -1)
-    glint = np.where(seen & (rho < 1), np.maximum((crop - radial).min(2) - 18, 0), 0).astype(np.float32)
+    glint = np.where(seen & (rho < 1), np.maximum(np.minimum.reduce(cv2.split(crop - radial)) - 18, 0), 0).astype(np.float32)
     glint = np.asarray(cv2.GaussianBlur(glint, (0, 0), 0.5), np.float32)
     known = _softened(seen, width)
     iris = (crop - glint[..., None]) * known + radial * (1 - known)
@@ -298,11 +298,12 @@ def _skin(base: FloatImage, shape: FloatImage, width: float) -> FloatImage:
     """Skin filled into a shape from around it, coarse to fine, a little lighter on the bulge of the lid."""
     hidden = cv2.dilate((shape > 0.3).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     known = (~hidden).astype(np.float32)
+    seen = base * known[..., None]
     filled: NDArray[Any] | None = None
     for reach in (0.4, 0.2, 0.1, 0.05):
         sigma = max(0.8, reach * width)
-        weight = cv2.GaussianBlur(known, (0, 0), sigma)
-        level = cv2.GaussianBlur(base * known[..., None], (0, 0), sigma) / np.maximum(weight, 1e-4)[..., None]
+        weight = soft(known, sigma)
+        level = soft(seen, sigma) / np.maximum(weight, 1e-4)[..., None]
         trust = np.clip(weight * 6, 0, 1)[..., None]
         filled = level if filled is None else filled * (1 - trust) + level * trust
     assert filled is not None

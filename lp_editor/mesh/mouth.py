@@ -12,7 +12,7 @@ from lp_editor.face import Box
 from lp_editor.faces import canonical as mesh
 from lp_editor.mesh.bases import Array
 from lp_editor.mesh.borrowed import Lent
-from lp_editor.mesh.layers import Canvas, around, luma, polygon
+from lp_editor.mesh.layers import Canvas, around, luma, polygon, stroke
 
 UPPER, LOWER = list(mesh.INNER_LIPS_UPPER), list(mesh.INNER_LIPS_LOWER)
 
@@ -26,8 +26,8 @@ TEETH_SHOW = 0.9
 """Painted teeth come as the mouth opens past .025 face widths: in lips just parted they look pasted on."""
 
 SKIN = (50, 280, 205, 425, 4, 195)
-LIPS = (17, 0, 84, 314, 37, 267)
-"""Landmarks that skin and lip colours are read at."""
+LIPS = ((17, 14), (0, 13), (84, 87), (314, 317), (37, 82), (267, 312))
+"""Landmarks that the skin's colour is read at, and pairs between which the lips' is."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,14 @@ def draw(
 ) -> None:  # fmt: skip
     """Draw the mouth's inside over a canvas, if its opening changed; arguments as in `lp_editor.mesh.eyes.draw`."""
     was, now = (float(np.linalg.norm(p[13, :2] - p[14, :2])) / face_width for p in (before, after))
-    if now < LEAST_GAP or abs(now - was) < LEAST_CHANGE:
-        return
     part = around(after[list(mesh.INNER_LIPS)], 0.05 * face_width, canvas.box)
-    if part is None:
+    if part is None or abs(now - was) < LEAST_CHANGE:
+        return
+    palette = _palette(pixels, around_face, before)
+    _seal(canvas, part, after, palette, float(np.clip((was - now) / 0.02, 0, 1) * np.clip(2 - now / LEAST_GAP, 0, 1)), face_width)
+    if now < LEAST_GAP:
         return
     opening = _opening(after, part)
-    palette = _palette(pixels, around_face, before)
     inside = _painted(opening, palette, now, before, face_width)
     if lent is not None:
         borrowed = _filmed(opening, lent.pixels, lent.box, lent.points, inside, palette, face_width / lent.width)
@@ -70,6 +71,19 @@ def draw(
     shape = polygon(after[list(mesh.INNER_LIPS)], part, max(0.6, 0.006 * face_width))
     come = np.clip(abs(now - was) / (0.010 if was < 0.01 else 0.02), 0, 1)
     canvas.put(part, np.clip(inside, 0, 255).astype(np.float32), np.asarray(shape * come, np.float32))
+
+
+def _seal(canvas: Canvas, part: Box, after: Array, palette: _Palette, closed: float, face_width: float) -> None:
+    """Draw the line where lips that were open meet, over what teeth the field leaves between them."""
+    if closed <= 0:
+        return
+    line = (after[UPPER, :2] + after[LOWER, :2]) / 2
+    along = (np.arange(len(line) - 1) + 0.5) / (len(line) - 1)
+    widths = 0.020 * face_width * np.sin(np.pi * (0.1 + 0.8 * along))
+    shape = stroke(line, widths, part, max(0.6, 0.005 * face_width))
+    thin = stroke(line, widths * 0.35, part, max(0.5, 0.003 * face_width))
+    colour = palette.lip * (1 - 0.45 * thin[..., None])
+    canvas.put(part, np.asarray(colour, np.float32), np.asarray(shape * closed * 0.9, np.float32))
 
 
 def _axes(points: Array) -> tuple[Array, Array, Array, float]:
@@ -102,6 +116,7 @@ def _opening(points: Array, part: Box) -> Opening:
 class _Palette:
     """Colours of this person in this light, (RGB,)."""
 
+    lip: FloatImage
     dark: FloatImage
     tongue: FloatImage
     teeth: FloatImage
@@ -115,7 +130,8 @@ def _at(pixels: FloatImage, box: Box, points: Array, marks: tuple[int, ...]) -> 
 
 def _palette(pixels: FloatImage, box: Box, before: Array) -> _Palette:
     """Tones of the mouth from lips and skin; grey in black-and-white footage."""
-    lip = np.median(_at(pixels, box, before, LIPS), 0)
+    middles = np.stack([(before[a] + before[b]) / 2 for a, b in LIPS])
+    lip = np.median(_at(pixels, box, middles, tuple(range(len(LIPS)))), 0)
     samples = _at(pixels, box, before, SKIN)
     skin = np.median(samples, 0)
     light = luma(skin)
@@ -127,7 +143,7 @@ def _palette(pixels: FloatImage, box: Box, before: Array) -> _Palette:
     dark = toned(lip * np.array([0.30, 0.18, 0.20], np.float32))
     tongue = toned(np.minimum(lip * np.array([0.86, 0.72, 0.80], np.float32), skin))
     white = np.array([1.0, 0.97, 0.90], np.float32) * min(light * 1.16 + 14, 240) * 0.86 + skin * 0.147
-    return _Palette(dark, tongue, toned(white.astype(np.float32)) * 0.92)
+    return _Palette(lip, dark, tongue, toned(white.astype(np.float32)) * 0.92)
 
 
 def _painted(opening: Opening, palette: _Palette, now: float, before: Array, face_width: float) -> FloatImage:

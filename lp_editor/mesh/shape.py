@@ -87,6 +87,8 @@ def retargeted(motion: MeshMotion, offsets: Row, targets: Row, weights: Row, neu
     local = to_local(motion.points, motion.pose)
     local = _neutralised(local, motion.person, neutral)
     local = _with_lips(local, _moved(local, offsets))
+    if (pressed := _value(offsets, "press")) > 0:
+        local = _lips_at(local, float(lip_ratio(local[None])[0]) * (1 - min(pressed, 1.0)))
     blink, gaze = _lids_and_gaze(local, motion.person, offsets, targets, weights)
     local = _to_lip_target(local, motion.person, targets, weights)
     for side in ("left", "right"):
