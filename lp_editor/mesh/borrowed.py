@@ -18,13 +18,10 @@ from lp_editor.face import Box, FacePicture, FaceTrack
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
 from lp_editor.mesh.bases import Array
-from lp_editor.mesh.layers import around, luma
+from lp_editor.mesh.layers import around, luma, swatches
 
 Part: TypeAlias = Literal["mouth", "left", "right"]
 PARTS: tuple[Part, ...] = ("mouth", "left", "right")
-
-LOOKED_AT = 300
-"""Faces of a track that are looked at, spread over it."""
 
 CANDIDATES = 3
 """Frames whose pixels are read for each part."""
@@ -61,9 +58,8 @@ class Lent:
 Loan: TypeAlias = dict[Part, Lent]
 
 
-def borrow(track: FaceTrack, faces: Sequence[int], eye_open: dict[str, float], read: ReadFaces) -> Loan:
-    """What a shot can lend; ``faces`` are the numbers, from the track's first, of frames with a face."""
-    some = [faces[int(i)] for i in np.unique(np.linspace(0, len(faces) - 1, LOOKED_AT).astype(int))]
+def borrow(track: FaceTrack, some: Sequence[int], eye_open: dict[str, float], read: ReadFaces) -> Loan:
+    """What a shot can lend; ``some`` are the numbers, from the track's first, of frames with a face."""
     points = np.stack([face.points for i in some if (face := track.faces[i]) is not None]).astype(np.float64)
     turns = np.array([head_pose(p) for p in points])
     away = np.abs(turns - np.median(turns, axis=0)).max(1)
@@ -93,9 +89,8 @@ def _candidates(part: Part, points: Array, away: Array, eye_open: dict[str, floa
 
 def skin_light(picture: FacePicture) -> float:
     """The brightness of the cheeks, in levels."""
-    points, box = picture.face.points, picture.box
-    at = np.clip((points[list(CHEEKS), :2] - [box.x0, box.y0]).astype(np.intp), 0, [box.width - 1, box.height - 1])
-    return max(luma(np.median(picture.pixels[at[:, 1], at[:, 0]].astype(np.float32), 0)), 4.0)
+    cheeks = picture.face.points[list(CHEEKS)].astype(np.float64)
+    return max(luma(swatches(picture.pixels, picture.box, cheeks, 0.03 * picture.face.width).mean(0)), 4.0)
 
 
 def _cut(picture: FacePicture, part: Part, light: float) -> Lent | None:
@@ -153,7 +148,11 @@ def lid_over(lent: Lent, upper: Sequence[int], lower: Sequence[int], crease: Seq
     along = np.clip(u / axes[2], 0, 1)
     inside = np.clip(np.minimum(along, 1 - along) / 0.06, 0, 1)
     height = np.maximum(edge - fold, 1.0)
-    reach = inside * np.clip((v - fold) / (0.35 * height), 0, 1) * np.clip((edge + 0.12 * axes[2] - v) / (0.06 * axes[2]), 0, 1)
+    reach = (
+        inside
+        * np.clip((v - fold) / (0.35 * height), 0, 1)
+        * np.clip((edge + 0.12 * axes[2] - v) / (0.06 * axes[2]), 0, 1)
+    )
     return np.asarray(drawn, np.float32), np.asarray(reach, np.float32)
 
 

@@ -14,8 +14,8 @@ from lp_editor.engine import FloatImage, Patch, ReadFaces, strongest
 from lp_editor.face import Box, FacePicture, FaceTrack, Image
 from lp_editor.faces.canonical import procrustes, to_local
 from lp_editor.faces.measure import eye_ratio, lip_ratio
-from lp_editor.mesh import eyes, field, mouth
 from lp_editor.media.picture import Picture, VideoFormat
+from lp_editor.mesh import eyes, field, mouth
 from lp_editor.mesh.bases import Array, bases, rest_points
 from lp_editor.mesh.borrowed import PARTS, Loan, borrow, repaid
 from lp_editor.mesh.calibration import Eye, Strengths
@@ -29,6 +29,9 @@ VERSION = 7
 
 STUDIED = 40
 """Faces of a track that a study looks at."""
+
+LOOKED_AT = 300
+"""Faces of a track that are looked at, spread over it."""
 
 TRIED = 4
 """Frames of a track, spread over it, that the strength of controls may be tried on."""
@@ -62,7 +65,7 @@ class MeshEngine:
 
     def study(self, track: FaceTrack, read: ReadFaces) -> MeshLook:
         """Percentiles of the person's openings and the median shape, from landmarks alone."""
-        seen = [i for i in range(len(track.faces)) if track.faces[i] is not None]
+        seen = _faces_of(track)
         if not seen:
             person = Person({"left": 0.3, "right": 0.3}, 0.1, rest_points())
             return MeshLook(person, "none", {})
@@ -108,6 +111,13 @@ class MeshEngine:
     ) -> list[Patch | None]:  # fmt: skip
         """A patch each, as large as what changes."""
         return [_patch(*one, look.loan) for one in zip(faces, filmed, motions, strict=True)]
+
+
+def _faces_of(track: FaceTrack) -> list[int]:
+    """Numbers of frames with a face, spread over a track: at most `LOOKED_AT`, unless those show none."""
+    some = np.unique(np.linspace(0, max(len(track.faces) - 1, 0), LOOKED_AT).astype(int))[: len(track.faces)]
+    found = [int(i) for i in some if track.faces[int(i)] is not None]
+    return found or [i for i in range(len(track.faces)) if track.faces[i] is not None]
 
 
 def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:

@@ -126,7 +126,9 @@ def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage
         _close(canvas, crop, source, moved, part, made, before, after)
         if lent is not None:
             lid, reach = lid_over(lent, eye.upper, eye.lower, eye.crease, part, after)
-            canvas.put(part, lid, np.asarray(reach * lent.trust * float(step(0.55, 0.95, np.array(made.closing))), np.float32))
+            canvas.put(
+                part, lid, np.asarray(reach * lent.trust * float(step(0.55, 0.95, np.array(made.closing))), np.float32)
+            )
 
 
 def _lid_shadow(after: Array, eye: Eye, part: Box, made: EyeChange) -> FloatImage:
@@ -162,10 +164,11 @@ def _plates(crop: FloatImage, before: Array, eye: Eye, source: Box, width: float
     white = _white(crop, inner & (rho > 1.18), aperture, width)
     iris, specular = _iris(crop, inner, rho, width)
     low, high = LIMBUS
-    cover = (1 - step(low, high, rho.astype(np.float64))).astype(np.float32)
+    reach = rho.astype(np.float64)
+    cover = (1 - step(low, high, reach)).astype(np.float32)
     whole = white * (1 - cover[..., None]) + iris * cover[..., None] + specular[..., None]
     kept = cv2.erode(aperture, np.ones((3, 3), np.uint8))[..., None]
-    edge = np.asarray(step(0.85, 1.0, rho) * (1 - step(1.25, 1.5, rho)), np.float32)
+    edge = np.asarray(step(0.85, 1.0, reach) * (1 - step(1.25, 1.5, reach)), np.float32)
     return _Plates(white, iris, cover, specular, np.asarray((crop - whole) * kept, np.float32), edge, radius)
 
 
@@ -176,7 +179,9 @@ def _limbus(
     light = crop @ np.array([0.299, 0.587, 0.114], np.float32)
     seen = inner & beside
     rings = np.round(away / radius * 12).astype(np.intp)
-    levels = np.array([light[seen & (rings == k)].mean() if (seen & (rings == k)).sum() > 2 else np.nan for k in range(26)])
+    levels = np.array(
+        [light[seen & (rings == k)].mean() if (seen & (rings == k)).sum() > 2 else np.nan for k in range(26)]
+    )
     if np.isfinite(levels).sum() < 8:
         return radius
     white = 0.8 * np.nanpercentile(levels, 80)
@@ -229,7 +234,9 @@ def _iris(crop: FloatImage, inner: NDArray[np.bool_], rho: FloatImage, width: fl
     profile = np.asarray(cv2.GaussianBlur(profile.reshape(24, 1, 3), (1, 5), 1), np.float32).reshape(24, 3)
     at = np.minimum(rho, 1.15) * 20
     radial = np.stack([np.interp(at, np.arange(24) + 0.5, profile[:, c]) for c in range(3)], -1)
-    glint = np.where(seen & (rho < 1), np.maximum(np.minimum.reduce(cv2.split(crop - radial)) - 18, 0), 0).astype(np.float32)
+    glint = np.where(seen & (rho < 1), np.maximum(np.minimum.reduce(cv2.split(crop - radial)) - 18, 0), 0).astype(
+        np.float32
+    )
     glint = np.asarray(cv2.GaussianBlur(glint, (0, 0), 0.5), np.float32)
     known = _softened(seen, width)
     iris = (crop - glint[..., None]) * known + radial * (1 - known)

@@ -40,6 +40,9 @@ BLUR_SKIN, BLUR_OUTSIDE, SHARP = 0.018, 0.06, 0.01
 NEAR = 0.01
 """Landmarks that move less than this many pixels stay."""
 
+SLIVER = 2.0
+"""Twice the area, in pixels, below which a triangle is too thin to have a slope of its own."""
+
 EDGE = 0.08
 """The field of a turn fades to 0 over this many face widths at its limit; another one over half as many."""
 
@@ -241,13 +244,18 @@ def _raster(made: Net, box: Box, size: tuple[int, int], scales: tuple[float, flo
 
 
 def _affines(after: Array, before: Array, corners: NDArray[np.intp]) -> NDArray[np.float32]:
-    """For each triangle (and, last, for no triangle), the offset as [x y 1] @ (3, 2); degenerate ones stay."""
+    """For each triangle (and, last, for no triangle), the offset as [x y 1] @ (3, 2).
+
+    Triangles of hardly a pixel, seen from the side, have no slope worth believing: all of one moves as its corners do on
+    average.
+    """
     a, b = after[corners], before[corners]
     system = np.concatenate([a, np.ones((*a.shape[:2], 1))], axis=2)
-    flat = np.abs(np.linalg.det(system)) <= 1e-3
+    flat = np.abs(np.linalg.det(system)) <= SLIVER
     system[flat] = np.eye(3)
     solved = np.linalg.solve(system, b - a)
-    solved[flat] = 0
+    solved[flat, :2] = 0
+    solved[flat, 2] = (b - a)[flat].mean(1)
     return np.concatenate([solved, np.zeros((1, 3, 2))]).astype(np.float32)
 
 

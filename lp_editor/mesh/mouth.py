@@ -12,7 +12,7 @@ from lp_editor.face import Box
 from lp_editor.faces import canonical as mesh
 from lp_editor.mesh.bases import Array
 from lp_editor.mesh.borrowed import Lent
-from lp_editor.mesh.layers import Canvas, around, luma, polygon, stroke
+from lp_editor.mesh.layers import Canvas, around, luma, polygon, stroke, swatches
 
 UPPER, LOWER = list(mesh.INNER_LIPS_UPPER), list(mesh.INNER_LIPS_LOWER)
 
@@ -28,6 +28,10 @@ TEETH_SHOW = 0.9
 SKIN = (50, 280, 205, 425, 4, 195)
 LIPS = ((17, 14), (0, 13), (84, 87), (314, 317), (37, 82), (267, 312))
 """Landmarks that the skin's colour is read at, and pairs between which the lips' is."""
+
+
+SKULL = (168, 6, 197, 195, 5, 4, 2, 98, 327, 129, 358, 133, 362, 33, 263, 127, 356, 234, 454)
+"""Landmarks that go with the skull, upper teeth and all."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,23 @@ def draw(
     if part is None or abs(now - was) < LEAST_CHANGE:
         return
     palette = _palette(pixels, around_face, before)
-    _seal(canvas, part, after, palette, float(np.clip((was - now) / 0.02, 0, 1) * np.clip(2 - now / LEAST_GAP, 0, 1)), face_width)
+    _seal(
+        canvas,
+        part,
+        after,
+        palette,
+        float(np.clip((was - now) / 0.02, 0, 1) * np.clip(2 - now / LEAST_GAP, 0, 1)),
+        face_width,
+    )
     if now < LEAST_GAP:
         return
     opening = _opening(after, part)
     inside = _painted(opening, palette, now, before, face_width)
     if lent is not None:
-        borrowed = _filmed(opening, lent.pixels, lent.box, lent.points, inside, palette, face_width / lent.width)
-        inside = borrowed * lent.trust + inside * (1 - lent.trust)
+        over = _overlaid(part, after, lent.points)
+        borrowed = _filmed(opening, lent.pixels, lent.box, lent.points, inside, palette, face_width / lent.width, over)
+        shade = _shade(opening, now, face_width)[..., None]
+        inside = borrowed * shade * lent.trust + inside * (1 - lent.trust)
     real = float(np.clip((was - 0.012) / 0.02, 0, 1))
     if real > 0:
         filmed = _filmed(opening, pixels, around_face, before, inside, palette)
@@ -95,12 +108,11 @@ def _axes(points: Array) -> tuple[Array, Array, Array, float]:
 
 
 def _line(points: Array, indices: list[int], x: FloatImage, axes: tuple[Array, Array, Array, float]) -> FloatImage:
-    """How far down a lip's line lies at some places along the mouth."""
-    corner, along, down, _ = axes
+    """How far down a lip's line lies at some places along the mouth: a smooth curve, so that what hangs on it is calm."""
+    corner, along, down, length = axes
     off = points[indices, :2] - corner
-    at, depth = off @ along, off @ down
-    order = np.argsort(at)
-    return np.interp(x, at[order], depth[order]).astype(np.float32)
+    curve = np.polynomial.Polynomial.fit(off @ along, off @ down, 4, domain=[0, length])
+    return np.asarray(curve(np.clip(x, 0, length)), np.float32)
 
 
 def _opening(points: Array, part: Box) -> Opening:
@@ -122,18 +134,13 @@ class _Palette:
     teeth: FloatImage
 
 
-def _at(pixels: FloatImage, box: Box, points: Array, marks: tuple[int, ...]) -> FloatImage:
-    """The pixels under some landmarks, (N, RGB)."""
-    at = np.clip((points[list(marks), :2] - [box.x0, box.y0]).astype(np.intp), 0, [box.width - 1, box.height - 1])
-    return pixels[at[:, 1], at[:, 0]]
-
-
 def _palette(pixels: FloatImage, box: Box, before: Array) -> _Palette:
     """Tones of the mouth from lips and skin; grey in black-and-white footage."""
     middles = np.stack([(before[a] + before[b]) / 2 for a, b in LIPS])
-    lip = np.median(_at(pixels, box, middles, tuple(range(len(LIPS)))), 0)
-    samples = _at(pixels, box, before, SKIN)
-    skin = np.median(samples, 0)
+    width = float(np.linalg.norm(before[234, :2] - before[454, :2]))
+    lip = np.median(swatches(pixels, box, middles, 0.008 * width), 0)
+    samples = swatches(pixels, box, before[list(SKIN)], 0.03 * width)
+    skin = samples.mean(0)
     light = luma(skin)
     chroma = float(np.clip((samples.max(1) - samples.min(1)).mean() / (0.18 * max(light, 1)), 0, 1))
 
@@ -184,11 +191,12 @@ def _with_teeth(
 
 def _filmed(
     opening: Opening, pixels: FloatImage, box: Box, before: Array, painted: FloatImage, palette: _Palette,
-    larger: float = 1.0,
+    larger: float = 1.0, skull: _Overlay | None = None,
 ) -> FloatImage:  # fmt: skip
     """The filmed inside: its upper half hung on the upper lip, its lower half on the lower one.
 
-    ``larger`` is how much larger the face is than where ``pixels`` and ``before`` come from.
+    ``larger`` is how much larger the face is than where ``pixels`` and ``before`` come from. With ``skull`` the upper half
+    keeps its shape and its place in the head from side to side: teeth neither swim nor bend with the lips.
 
     Where the mouth opens much wider than filmed (or, if teeth fill the filmed inside, any wider), the lower copy would
     repeat the teeth, so paint takes its place.
@@ -196,6 +204,9 @@ def _filmed(
     axes = _axes(before)
     corner, along, down, length = axes
     u = np.clip(opening.along / max(opening.length, 1), 0, 1) * length
+    if skull is not None:
+        off = skull.x - corner[0], skull.y - corner[1]
+        u = np.clip(off[0] * along[0] + off[1] * along[1], 0.03 * length, 0.97 * length).astype(np.float32)
     upper, lower = _line(before, UPPER, u, axes), _line(before, LOWER, u, axes)
     upper, lower = upper * larger, lower * larger
     was = np.maximum(lower - upper, 0.5)
@@ -212,10 +223,14 @@ def _filmed(
         )
 
     from_top = np.clip(opening.down - opening.upper, 0, None)
+    place = np.clip(from_top / height, 0, 1)
+    if skull is not None:
+        lip = (skull.lip - corner) @ np.stack([along, down], 1)  # along and down, there
+        edge = lip[:, 1] * larger - _line(before, UPPER, np.asarray(lip[:, 0], np.float32), axes) * larger
+        from_top = np.clip((off[0] * down[0] + off[1] * down[1]) * larger - upper - 0.8 * edge.mean(), 0, None)
     from_bottom = np.clip(opening.lower - opening.down, 0, None)
     hung = sample(np.minimum(upper + from_top, lower - 0.22 * was))
     stood = sample(np.maximum(lower - from_bottom, upper + 0.15 * was))
-    place = np.clip(from_top / height, 0, 1)
     toothy = _toothy(sample(upper + 0.3 * was), sample(lower - 0.25 * was), opening)
     stays = np.clip((1.7 - 0.5 * toothy - np.clip(height / was, 1, 3)) / (0.5 - 0.3 * toothy), 0, 1)[..., None]
     meet = np.clip((place - 0.5) / 0.16 + 0.5, 0, 1)[..., None]
@@ -224,6 +239,41 @@ def _filmed(
     extra = np.clip((height - was) / np.maximum(height, 1), 0, 1) * stays[..., 0]
     deeper = (np.exp(-(((place - 0.55) / 0.22) ** 2)) * extra * 0.6)[..., None]
     return np.asarray(both * (1 - deeper) + palette.dark * deeper, np.float32)
+
+
+def _shade(opening: Opening, now: float, face_width: float) -> FloatImage:
+    """How much light reaches an inside from elsewhere, (h, w): less under the lips, less in a mouth that is hardly open."""
+    under = np.clip((opening.down - opening.upper) / (0.035 * face_width), 0, 1)
+    over = np.clip((opening.lower - opening.down) / (0.025 * face_width), 0, 1)
+    open_wide = float(np.clip(now / 0.12, 0, 1))
+    return np.asarray((0.62 + 0.38 * under) * (0.75 + 0.25 * over) * (0.8 + 0.2 * open_wide), np.float32)
+
+
+@dataclass(frozen=True)
+class _Overlay:
+    """Where a mouth's inside lies in another frame when the two heads are laid over each other.
+
+    ``x``, ``y`` (h, w): each pixel's place there; ``lip`` (5, 2): that of the middle of the upper lip's edge.
+    """
+
+    x: FloatImage
+    y: FloatImage
+    lip: Array
+
+
+def _overlaid(part: Box, here: Array, there: Array) -> _Overlay:
+    a, b = here[list(SKULL), :2], there[list(SKULL), :2]
+    from_mean, to_mean = a.mean(0), b.mean(0)
+    p, q = (a - from_mean) @ [1, 1j], (b - to_mean) @ [1, 1j]
+    turn = complex(np.vdot(p, q) / max(float(np.vdot(p, p).real), 1e-6))
+    x = np.arange(part.x0, part.x1, dtype=np.float32)[None, :] - np.float32(from_mean[0])
+    y = np.arange(part.y0, part.y1, dtype=np.float32)[:, None] - np.float32(from_mean[1])
+    lip = turn * ((here[UPPER[3:8], :2] - from_mean) @ [1, 1j])
+    return _Overlay(
+        np.asarray(turn.real * x - turn.imag * y + to_mean[0], np.float32),
+        np.asarray(turn.imag * x + turn.real * y + to_mean[1], np.float32),
+        np.stack([lip.real, lip.imag], 1) + to_mean,
+    )
 
 
 def _toothy(high: FloatImage, low: FloatImage, opening: Opening) -> float:

@@ -11,7 +11,7 @@ from lp_editor.engine import FloatImage
 from lp_editor.face import Box
 from lp_editor.faces.canonical import to_local
 from lp_editor.mesh.bases import Array
-from lp_editor.mesh.layers import around, luma, stroke
+from lp_editor.mesh.layers import around, luma, stroke, swatches
 from lp_editor.mesh.shape import MeshMotion
 
 
@@ -57,9 +57,8 @@ def creases(
         part = around(line, 0.10 * width, box)
         if moved <= fold.slack or part is None:
             continue
-        at = np.clip((_line(fold, filmed.points)[len(line) // 2] - [around_face.x0, around_face.y0]).astype(np.intp), 0,
-                     [around_face.width - 1, around_face.height - 1])  # fmt: skip
-        level = luma(pixels[at[1], at[0]])
+        middle = _line(fold, filmed.points)[[len(line) // 2]]
+        level = luma(swatches(pixels, around_face, middle, 0.02 * width)[0])
         if tone is None:
             tone = np.zeros((box.height, box.width, 3), np.float32)
         rows, columns = slice(part.y0 - box.y0, part.y1 - box.y0), slice(part.x0 - box.x0, part.x1 - box.x0)

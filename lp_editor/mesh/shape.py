@@ -37,6 +37,9 @@ EYES = {"left": (mesh.LEFT_EYE_UPPER, mesh.LEFT_EYE_LOWER, mesh.LEFT_IRIS),
         "right": (mesh.RIGHT_EYE_UPPER, mesh.RIGHT_EYE_LOWER, mesh.RIGHT_IRIS)}  # fmt: skip
 
 
+MOST_OPEN = 0.30
+"""No mouth is opened wider than this, in face widths between the lips."""
+
 BROWS = {"left": (285, 295, 282, 283, 276), "right": (55, 65, 52, 53, 46)}
 BROW_ROOM = 0.52
 """The lower edge of each brow, and how much of its height over the upper lid it may come down."""
@@ -105,12 +108,22 @@ def _moved(local: Array, offsets: Row) -> Array:
     """The sum of all bases."""
     moves, made = np.zeros_like(local), bases()
     for name in made.positive:
-        value = _value(offsets, name)
+        value = _value(offsets, name) * (_room_to_open(local, offsets) if name == "mouth_open" else 1.0)
         if value > 0:
             moves += value * made.positive[name]
         elif value < 0:
             moves -= value * made.negative[name]
     return local + _above_lids(local, moves)
+
+
+def _room_to_open(local: Array, offsets: Row) -> float:
+    """The part of an asked opening of the jaw that a mouth still has room for: 1 for one that is hardly open."""
+    asked = _value(offsets, "mouth_open")
+    if asked <= 0:
+        return 1.0
+    have = float(lip_ratio(local[None])[0])
+    gain = float(lip_ratio((local + 0.2 * bases().positive["mouth_open"])[None])[0]) - have
+    return float(np.clip((MOST_OPEN - have) / max(5 * gain * asked, 1e-6), 0, 1))
 
 
 def _above_lids(local: Array, moves: Array) -> Array:
