@@ -199,14 +199,14 @@ def tried(subject: Subject, trial: Trial) -> Row | None:
     size = np.linalg.norm(asked, axis=1)
     along = size > 0.15 * size.max()
     gain = (asked[along] * got[along]).sum() / (asked[along] ** 2).sum()
-    width = np.linalg.norm(local(faces[0])[234] - local(faces[0])[454])
+    strayed = (faces[-1].points - faces[0].points)[:, :2] / faces[0].width
     still = elsewhere(trial.region)
     own = (trial.region, "jaw") if trial.region == "mouth" else (trial.region,)
     others = [s for s in faces[0].blendshapes if not s.lower().startswith(own)]
     leak = float(np.mean([abs(faces[-1].blendshapes[s] - faces[0].blendshapes[s]) for s in others]))
     return Row(
         subject.name, float(values[0]), float(values[-1]), float(np.mean(np.diff(values) >= -0.01)), float(gain), leak,
-        100 * float(np.linalg.norm(got[still], axis=1).mean() / width), beyond(subject.picture, made[-1]),
+        100 * float(np.linalg.norm(strayed[still], axis=1).mean()), beyond(subject.picture, made[-1]),
         float(np.median([one.milliseconds for one in made[1:]])),
     )  # fmt: skip
 

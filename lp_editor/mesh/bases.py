@@ -31,12 +31,14 @@ FAINT = (0.03, 0.08)
 class Recipe:
     """A basis as a weighted sum of measured ones, in a window of the face.
 
-    ``{}`` in a name takes the side. ``sealed`` takes lip parting out.
+    ``{}`` in a name takes the side. ``sealed`` takes lip parting out, ``sideways`` scales the
+    moves along x.
     """
 
     parts: Mapping[str, float]
     window: Window
     sealed: bool = False
+    sideways: float = 1.0
 
 
 def _both(name: str, weight: float) -> dict[str, float]:
@@ -52,8 +54,8 @@ PER_SIDE: Mapping[str, Recipe] = {
 """What a positive value of each two-sided control does."""
 
 PER_SIDE_NEGATIVE: Mapping[str, Recipe] = {
-    "brow_inner": Recipe({"browDown{}": 1.9}, "brow_inner"),
-    "brow_outer": Recipe({"browDown{}": 1.4}, "brow_outer"),
+    "brow_inner": Recipe({"browDown{}": 1.9}, "brow_inner", sideways=0.5),
+    "brow_outer": Recipe({"browDown{}": 1.4}, "brow_outer", sideways=0.5),
 }
 """What a negative value does, where it is not just the opposite."""
 
@@ -148,6 +150,7 @@ def _cooked(recipe: Recipe, measured: Mapping[str, Array], side: str) -> Array:
     basis = _symmetric(measured, recipe.parts, side)
     if recipe.sealed:
         basis = _sealed(basis)
+    basis = basis * [recipe.sideways, 1, 1]
     basis = basis * _windows(side)[recipe.window][:, None]
     size = np.linalg.norm(basis, axis=1)
     return np.asarray(basis * step(*FAINT, size / size.max())[:, None])

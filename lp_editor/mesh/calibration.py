@@ -27,6 +27,9 @@ SMALL = 200
 STEPS = 3
 """Corrections after the first try."""
 
+USED = 3
+"""Frames that have their say about one strength."""
+
 GRAIN = 64
 """Strengths are rounded to one of so many parts, so that rounding in the landmark model cannot show."""
 
@@ -143,17 +146,19 @@ class Strengths:
             return self._known[number]
 
     def _found(self, trial: Trial, seen: Sequence[Face | None]) -> float:
-        """Secant steps from strength 1 on the frame with the most room."""
+        """The mean of what the frames with the most room need."""
         rooms = [(trial.read(face), i) for i, face in enumerate(seen) if face is not None]
         if trial.shapes:
-            rooms = [room for room in rooms if room[0] <= SATURATED]
-        if not rooms:
-            return 1.0
-        start, chosen = min(rooms) if trial.shapes else rooms[0]
+            rooms = sorted(room for room in rooms if room[0] <= SATURATED)
+        needed = [self._needed(trial, i, start) for start, i in rooms[:USED]]
+        return round(float(np.mean(needed)) * GRAIN) / GRAIN if needed else 1.0
+
+    def _needed(self, trial: Trial, frame: int, start: float) -> float:
+        """Secant steps from strength 1 on one frame."""
         wants = min(trial.wants, 0.96 - start) if trial.shapes else trial.wants
         strength, known = 1.0, [(0.0, 0.0)]
         for _ in range(1 + STEPS):
-            rise = self._rise(trial, chosen, strength, start)
+            rise = self._rise(trial, frame, strength, start)
             if rise is None:
                 break
             known.append((strength, rise))

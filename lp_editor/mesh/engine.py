@@ -8,12 +8,13 @@ from hashlib import blake2b
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lp_editor.controls import REGIONS, TARGETS, Controls, Region
 from lp_editor.engine import FloatImage, Patch, ReadFaces, strongest
 from lp_editor.face import Box, FacePicture, FaceTrack, Image
 from lp_editor.faces.canonical import procrustes, to_local
-from lp_editor.faces.measure import eye_ratio, lip_ratio
+from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
 from lp_editor.media.picture import Picture, VideoFormat
 from lp_editor.mesh import eyes, field, mouth
 from lp_editor.mesh.bases import Array, bases, rest_points
@@ -78,7 +79,8 @@ class MeshEngine:
         neutral = np.median(local, axis=0)
         hashed = blake2b(np.array([*openings.values(), lips], np.float32).tobytes(), digest_size=8)
         hashed.update(neutral.astype(np.float32).tobytes())
-        tried = [at[i] for i in np.unique(np.linspace(0, len(at) - 1, TRIED).astype(int))]
+        calm = _calm(points)
+        tried = [at[calm[i]] for i in np.unique(np.linspace(0, len(calm) - 1, TRIED).astype(int))]
         hashed.update(str(tried).encode())
         plain = Person(openings, lips, neutral)
         strengths = Strengths(read([track.first + i for i in tried]), self._eye, lambda f, row: _tried(plain, f, row))
@@ -118,6 +120,13 @@ def _faces_of(track: FaceTrack) -> list[int]:
     some = np.unique(np.linspace(0, max(len(track.faces) - 1, 0), LOOKED_AT).astype(int))[: len(track.faces)]
     found = [int(i) for i in some if track.faces[int(i)] is not None]
     return found or [i for i in range(len(track.faces)) if track.faces[i] is not None]
+
+
+def _calm(points: Array) -> NDArray[np.intp]:
+    """The half of some faces, (N, 478, 3), whose heads are turned most like their median, in order."""
+    turns = np.array([head_pose(p) for p in points])
+    away = np.abs(turns - np.median(turns, axis=0)).max(1)
+    return np.sort(np.argsort(away, kind="stable")[: (len(away) + 1) // 2])
 
 
 def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:

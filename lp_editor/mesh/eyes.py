@@ -26,6 +26,9 @@ LIMBUS = (0.90, 1.14)
 SPECULAR = 0.55
 """How much of the gaze a highlight follows: it belongs to the lamp (mesh_engine notes, 7)."""
 
+LENT = 0.6
+"""How much of a borrowed lid shows over the painted one: the lash line keeps some of its own strength."""
+
 LASH = 0.045
 """Thickness of the lash line of a closed eye, in eye widths."""
 
@@ -127,7 +130,9 @@ def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage
         if lent is not None:
             lid, reach = lid_over(lent, eye.upper, eye.lower, eye.crease, part, after)
             canvas.put(
-                part, lid, np.asarray(reach * lent.trust * float(step(0.55, 0.95, np.array(made.closing))), np.float32)
+                part,
+                lid,
+                np.asarray(LENT * reach * lent.trust * float(step(0.55, 0.95, np.array(made.closing))), np.float32),
             )
 
 
