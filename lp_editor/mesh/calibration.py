@@ -77,10 +77,10 @@ def _sides(*names: str) -> tuple[str, ...]:
 BROWS = _sides("brow_inner", "brow_outer")
 
 TRIALS: tuple[Trial, ...] = (
-    Trial(_sides("smile"), 1, ("mouthSmileLeft", "mouthSmileRight"), 0.66, 0.75, 1.4),
+    Trial(_sides("smile"), 1, ("mouthSmileLeft", "mouthSmileRight"), 0.72, 0.75, 1.45),
     Trial(("mouth_open",), 1, ("jawOpen",), 0.72, 0.8, 1.3),
     Trial(("pucker",), 1, ("mouthPucker",), 0.6, 0.8, 1.35),
-    Trial(BROWS, 1, ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"), 0.48, 0.7, 1.6),
+    Trial(BROWS, 1, ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"), 0.5, 0.7, 1.6),
     Trial(BROWS, -1, ("browDownLeft", "browDownRight"), 0.42, 0.7, 1.4),
     Trial(_sides("gaze_x"), 1, ("eyeLookOutLeft", "eyeLookInRight"), 0.65, 0.8, 1.3),
     Trial(_sides("gaze_x"), -1, ("eyeLookInLeft", "eyeLookOutRight"), 0.65, 0.8, 1.3),
@@ -98,29 +98,15 @@ Edit: TypeAlias = Callable[[FacePicture, Array], Image]
 """Draws a face with one row of controls: all RGB pixels of the picture."""
 
 
-class Eye:
-    """One landmark model, shared by threads one at a time, made when it is first needed."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._model: Landmarker | None = None
-
-    def __call__(self, pixels: Image) -> Face | None:
-        """The face in (h, w, RGB) pixels."""
-        with self._lock:
-            self._model = self._model or Landmarker()
-            return next(iter(self._model(pixels)), None)
-
-
 class Strengths:
     """How strong each control has to be on one face, found when it is first asked for.
 
     What is found depends on the frames given alone, never on the order of asking.
     """
 
-    def __init__(self, frames: Sequence[FacePicture], eye: Eye, edit: Edit) -> None:
+    def __init__(self, frames: Sequence[FacePicture], edit: Edit) -> None:
         self._frames = [reduced(frame) for frame in frames]
-        self._eye, self._edit = eye, edit
+        self._edit = edit
         self._lock = Lock()
         self._seen: list[Face | None] | None = None
         self._known: dict[int, float] = {}
@@ -140,27 +126,29 @@ class Strengths:
     def _strength(self, number: int) -> float:
         with self._lock:
             if number not in self._known:
-                if self._seen is None:
-                    self._seen = [self._eye(frame.pixels) for frame in self._frames]
-                self._known[number] = self._found(TRIALS[number], self._seen)
+                with Landmarker() as eye:
+                    self._known[number] = self._found(TRIALS[number], eye)
             return self._known[number]
 
-    def _found(self, trial: Trial, seen: Sequence[Face | None]) -> float:
+    def _found(self, trial: Trial, eye: Landmarker) -> float:
         """The mean of what the frames with the most room need."""
-        rooms = [(trial.read(face), i) for i, face in enumerate(seen) if face is not None]
+        if self._seen is None:
+            self._seen = [_only(eye(frame.pixels)) for frame in self._frames]
+        rooms = [(trial.read(face), i) for i, face in enumerate(self._seen) if face is not None]
         if trial.shapes:
             rooms = sorted(room for room in rooms if room[0] <= SATURATED)
-        needed = [self._needed(trial, i, start) for start, i in rooms[:USED]]
+        needed = [self._needed(trial, eye, i, start) for start, i in rooms[:USED]]
         return round(float(np.mean(needed)) * GRAIN) / GRAIN if needed else 1.0
 
-    def _needed(self, trial: Trial, frame: int, start: float) -> float:
+    def _needed(self, trial: Trial, eye: Landmarker, frame: int, start: float) -> float:
         """Secant steps from strength 1 on one frame."""
         wants = min(trial.wants, 0.96 - start) if trial.shapes else trial.wants
         strength, known = 1.0, [(0.0, 0.0)]
         for _ in range(1 + STEPS):
-            rise = self._rise(trial, frame, strength, start)
-            if rise is None:
+            face = _only(eye(self._edit(self._frames[frame], trial.row(strength))))
+            if face is None:
                 break
+            rise = trial.read(face) - start
             known.append((strength, rise))
             if abs(rise / wants - 1) < EVEN:
                 break
@@ -170,9 +158,9 @@ class Strengths:
         best = min(known[1:] or [(1.0, 0.0)], key=lambda pair: abs(pair[1] - wants))
         return best[0]
 
-    def _rise(self, trial: Trial, chosen: int, strength: float, start: float) -> float | None:
-        face = self._eye(self._edit(self._frames[chosen], trial.row(strength)))
-        return None if face is None else trial.read(face) - start
+
+def _only(faces: Sequence[Face]) -> Face | None:
+    return next(iter(faces), None)
 
 
 def _better(known: Sequence[tuple[float, float]], wants: float, trial: Trial) -> float:

@@ -19,7 +19,7 @@ from lp_editor.media.picture import Picture, VideoFormat
 from lp_editor.mesh import eyes, field, mouth
 from lp_editor.mesh.bases import Array, bases, rest_points
 from lp_editor.mesh.borrowed import PARTS, Loan, borrow, repaid
-from lp_editor.mesh.calibration import Eye, Strengths
+from lp_editor.mesh.calibration import Strengths
 from lp_editor.mesh.layers import Canvas
 from lp_editor.mesh.shading import creases
 from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
@@ -51,13 +51,10 @@ class MeshLook:
 
 
 class MeshEngine:
-    """See `lp_editor.engine.Engine`. Any number of threads may share one: it keeps no state but a landmark model."""
+    """See `lp_editor.engine.Engine`. Stateless: any number of threads may share one."""
 
     name = "mesh"
     keeps_patches = False
-
-    def __init__(self) -> None:
-        self._eye = Eye()
 
     @property
     def fingerprint(self) -> str:
@@ -83,7 +80,7 @@ class MeshEngine:
         tried = [at[calm[i]] for i in np.unique(np.linspace(0, len(calm) - 1, TRIED).astype(int))]
         hashed.update(str(tried).encode())
         plain = Person(openings, lips, neutral)
-        strengths = Strengths(read([track.first + i for i in tried]), self._eye, lambda f, row: _tried(plain, f, row))
+        strengths = Strengths(read([track.first + i for i in tried]), lambda f, row: _tried(plain, f, row))
         loan = borrow(track, seen, openings, read)
         return MeshLook(replace(plain, strengths=strengths), hashed.hexdigest(), loan)
 

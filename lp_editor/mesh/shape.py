@@ -25,6 +25,13 @@ CLOSING_LINE = 0.82
 GAZE = np.array([0.30, -0.24, 0.0])
 """How far an iris goes at 1, in eye widths: to the side, and (y is down) up (mesh_engine notes, 7)."""
 
+MOST_GAZE = 0.36
+"""No iris goes further than this, in eye widths, along either axis."""
+
+EYEBALL, REST_Y = 0.52, -0.025
+"""Radius of an eyeball, and where, along y (down) from the line between its corners, the middle of an iris that looks
+straight ahead lies, in eye widths; the second is a mean over portraits that look into the lens."""
+
 UPPER_FOLLOWS = {"down": 0.72, "up": 0.55}
 LOWER_FOLLOWS = {"down": 0.30, "up": 0.15}
 """How much of an iris's way down or up the lids go with it: the upper lid keeps its place on the iris."""
@@ -92,11 +99,11 @@ def retargeted(motion: MeshMotion, offsets: Row, targets: Row, weights: Row, neu
     local = _with_lips(local, _moved(local, offsets))
     if (pressed := _value(offsets, "press")) > 0:
         local = _lips_at(local, float(lip_ratio(local[None])[0]) * (1 - min(pressed, 1.0)))
-    blink, gaze = _lids_and_gaze(local, motion.person, offsets, targets, weights)
+    pose = _posed(motion.pose, offsets, float(np.linalg.norm(local[234] - local[454])))
+    blink, gaze = _lids_and_gaze(local, pose, motion.person, offsets, targets, weights)
     local = _to_lip_target(local, motion.person, targets, weights)
     for side in ("left", "right"):
         local = _with_eye(local, side, blink[side], gaze[side])
-    pose = _posed(motion.pose, offsets, float(np.linalg.norm(local[234] - local[454])))
     return MeshMotion(to_frame(local, pose), pose, motion.person)
 
 
@@ -183,7 +190,7 @@ def _neutralised(local: Array, person: Person, neutral: Row) -> Array:
 
 
 def _lids_and_gaze(
-    local: Array, person: Person, offsets: Row, targets: Row, weights: Row
+    local: Array, pose: Pose, person: Person, offsets: Row, targets: Row, weights: Row
 ) -> tuple[dict[str, float], dict[str, Array]]:
     """How far each eye closes (1 closed, negative wider), and where each iris goes, in cm."""
     blink, gaze = {}, {}
@@ -192,7 +199,7 @@ def _lids_and_gaze(
         width = float(np.linalg.norm(local[upper[0]] - local[upper[-1]]))
         x, y = _value(offsets, f"gaze_x_{side}"), _value(offsets, f"gaze_y_{side}")
         shift = np.array([x, y, 0]) * GAZE * width
-        gaze[side] = _to_gaze_target(local, side, width, shift, targets, weights)
+        gaze[side] = _to_gaze_target(local, pose, side, shift, targets, weights)
         blink[side] = _value(offsets, f"blink_{side}")
         column = TARGET_COLUMN[f"eye_opening_{side}"]
         if weights[column] > 0:
@@ -203,18 +210,20 @@ def _lids_and_gaze(
     return blink, gaze
 
 
-def _to_gaze_target(local: Array, side: str, width: float, shift: Array, targets: Row, weights: Row) -> Array:
-    """Move an iris towards a direction: an eyeball of .52 eye widths' radius, seen from the front."""
+def _to_gaze_target(local: Array, pose: Pose, side: str, shift: Array, targets: Row, weights: Row) -> Array:
+    """Move an iris so that the eye looks in a direction of the camera's, as far as eyes go."""
     out = shift.copy()
-    radius = 0.52 * width
     upper, _, iris = EYES[side]
-    off = local[iris[0]] - (local[upper[0]] + local[upper[-1]]) / 2
-    for axis, name, sign in ((0, "gaze_direction_x", 1.0), (1, "gaze_direction_y", -1.0)):
-        column = TARGET_COLUMN[name]
-        if weights[column] > 0:
-            wanted = sign * radius * np.sin(np.radians(targets[column])) - off[axis]
-            out[axis] += weights[column] * (wanted - out[axis])
-    return out
+    corners = local[[upper[0], upper[-1]]]
+    width = float(np.linalg.norm(corners[0] - corners[1]))
+    off = (local[iris[0]] - corners.mean(0))[:2] - [0, REST_Y * width]
+    x, y = (np.radians(targets[TARGET_COLUMN[n]]) for n in ("gaze_direction_x", "gaze_direction_y"))
+    ahead = np.array([np.sin(x) * np.cos(y), -np.sin(y), -np.cos(x) * np.cos(y)]) @ pose.rotation  # in the head's frame
+    wanted = EYEBALL * width * ahead[:2] - off
+    for axis, name in ((0, "gaze_direction_x"), (1, "gaze_direction_y")):
+        weight = weights[TARGET_COLUMN[name]]
+        out[axis] += weight * (wanted[axis] - out[axis])
+    return np.asarray(np.clip(out, -MOST_GAZE * width, MOST_GAZE * width))
 
 
 def _to_lip_target(local: Array, person: Person, targets: Row, weights: Row) -> Array:
