@@ -32,6 +32,9 @@ OPEN_ENOUGH, WIDE = 0.035, 0.10
 CLOSED = 0.19
 """Lids are lent when the eye is no more open than this part of the person's own opening: nothing of it shows then."""
 
+ODD = 0.12
+"""A lender's light is another one when it is off the usual by more than this part."""
+
 TURN = 12.0
 """Degrees between the poses of lender and shot that are never bridged."""
 
@@ -69,7 +72,8 @@ def borrow(track: FaceTrack, some: Sequence[int], eye_open: dict[str, float], re
         pictures = read(chosen) if chosen else []
         lights = [skin_light(p) for p in pictures]
         if pictures:
-            best = int(np.argmin(np.abs(np.array(lights) - np.median(lights))))
+            odd = np.abs(np.array(lights) / np.median(lights) - 1)
+            best = int(np.argmax(odd < ODD)) if (odd < ODD).any() else int(np.argmin(odd))
             if (lent := _cut(pictures[best], part, lights[best])) is not None:
                 out[part] = lent
     if not {"left", "right"} <= out.keys():  # one lid lent and one painted would not match

@@ -138,7 +138,7 @@ class Strengths:
         if trial.shapes:
             rooms = sorted(room for room in rooms if room[0] <= SATURATED)
         needed = [self._needed(trial, eye, i, start) for start, i in rooms[:USED]]
-        return round(float(np.mean(needed)) * GRAIN) / GRAIN if needed else 1.0
+        return _rounded(float(np.mean(needed)), trial) if needed else 1.0
 
     def _needed(self, trial: Trial, eye: Landmarker, frame: int, start: float) -> float:
         """Secant steps from strength 1 on one frame."""
@@ -169,7 +169,11 @@ def _better(known: Sequence[tuple[float, float]], wants: float, trial: Trial) ->
     guess = a + (wants - ra) * (b - a) / (rb - ra) if abs(rb - ra) > 1e-3 else trial.most
     if guess <= 0:
         guess = trial.most
-    return round(float(np.clip(guess, trial.least, trial.most)) * GRAIN) / GRAIN
+    return _rounded(guess, trial)
+
+
+def _rounded(strength: float, trial: Trial) -> float:
+    return float(np.clip(round(strength * GRAIN) / GRAIN, trial.least, trial.most))
 
 
 def reduced(picture: FacePicture) -> FacePicture:
