@@ -31,7 +31,7 @@ LAYERS = (
     ("plan",),
     ("render",),
     ("mesh", "liveportrait"),
-    ("verbs", "summary"),
+    ("verbs", "summary", "people"),
     ("demo",),
     ("cli",),
     ("__main__",),
