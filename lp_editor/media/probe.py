@@ -216,12 +216,13 @@ def _packets(container: Any, stream: Any) -> tuple[array[int], array[int], int]:
     times, keyed, last = array("q"), array("q"), (0, 0)
     for packet in container.demux(stream):
         at = packet.pts if packet.pts is not None else packet.dts
-        if at is None or getattr(packet, "is_discard", False):
+        if at is None:
             continue
-        times.append(at)
-        last = max(last, (at, packet.duration or 0)) if len(times) > 1 else (at, packet.duration or 0)
         if packet.is_keyframe:
             keyed.append(at)
+        if not packet.is_discard:  # an edit list hides it; decoding may still start there
+            times.append(at)
+            last = max(last, (at, packet.duration or 0)) if len(times) > 1 else (at, packet.duration or 0)
     shown = np.unique(np.frombuffer(times, np.int64)) if times else np.zeros(0, np.int64)
     marks = np.frombuffer(keyed, np.int64) if keyed else shown[:1]
     shown = shown[shown >= marks[0]] if keyed else shown
