@@ -274,12 +274,12 @@ def render(
 
 
 def render_stretches(
-    document: Document, folder: str | Path, settings: Settings | None = None, *,
+    document: Document, folder: str | Path, settings: Settings | None = None, *, matte: bool = False,
     registry: Registry | None = None, progress: Progress = silent,
 ) -> tuple[Document, Report]:  # fmt: skip
     """Render each marked stretch as its own file with handles; returns the project relinked to them, not yet saved."""
     rendered, report = render_clips(
-        document.project, registry or Registry.installed(), Path(folder), settings or Settings(), progress
+        document.project, registry or Registry.installed(), Path(folder), settings or Settings(), progress, matte
     )
     if not rendered:
         raise ProjectError(f"{document.path} has no marks, so no stretch to render; mark one first")

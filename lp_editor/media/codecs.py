@@ -77,6 +77,8 @@ PRORES = {"proxy": 0, "lt": 1, "422": 2, "hq": 3, "4444": 4, "4444xq": 5}
 DNXHR = {"lb": "yuv422p", "sq": "yuv422p", "hq": "yuv422p", "hqx": "yuv422p10le", "444": "yuv444p10le"}
 """DNxHR profiles, and the pixel format of each."""
 
+WITH_ALPHA = ("4444", "4444xq")
+
 DNXHR_LEAST = (256, 120)
 """The smallest picture DNxHR takes."""
 
@@ -124,6 +126,8 @@ class Delivery:
     sound: str = ""
     """``pcm``, ``aac`` or ``flac``; empty for what is usual beside the codec."""
     hdr: Mastering | None = None
+    alpha: bool = False
+    """Whether what was changed is written as alpha."""
 
     def __post_init__(self) -> None:
         """Refuse what the codec does not have."""
@@ -135,6 +139,8 @@ class Delivery:
             raise OutputError(f"{name} has no --quality; it has profiles, or is lossless")
         if self.quality is not None and not 0 <= self.quality <= 51:
             raise OutputError(f"quality runs from 0 (best) to 51, got {self.quality}")
+        if self.alpha and not (self.codec.stills or (self.codec is Codec.PRORES and self.profile in ("", *WITH_ALPHA))):
+            raise OutputError(f"{name} {self.profile} holds no alpha; use --codec prores --profile 4444, png or exr")
         _choice("there is", "sound", self.sound, ("pcm", "aac", "flac"))
 
     @property
@@ -158,11 +164,12 @@ def delivered(format: VideoFormat, asked: Codec | Delivery) -> VideoFormat:
     """The format that a delivery takes pictures of this format in. Raises `OutputError` where there is none."""
     delivery = delivery_of(asked)
     codec, layout = delivery.codec, format.layout
+    alpha = layout.alpha or delivery.alpha
     if codec in (Codec.H264, Codec.HEVC):
         return _as_yuv(format, _chroma(format), delivery.depth or _near(layout.depth, DEPTHS[codec]), format.full_range)
     if codec is Codec.PRORES:
-        rich = profile_of(format, delivery).startswith("4444")
-        kind = ("yuva444p" if layout.alpha else "yuv444p") if rich else "yuv422p"
+        rich = profile_of(format, delivery) in WITH_ALPHA
+        kind = ("yuva444p" if alpha else "yuv444p") if rich else "yuv422p"
         return _as_yuv(format, kind, 10, False)
     if codec is Codec.DNXHR:
         name = DNXHR[profile_of(format, delivery)]
@@ -171,7 +178,7 @@ def delivered(format: VideoFormat, asked: Codec | Delivery) -> VideoFormat:
         if format.pix_fmt not in FFV1_TAKES:
             raise OutputError(f"ffv1 does not hold {format.pix_fmt}; use --codec exr")
         return format
-    kind = {1: "gray", 3: "gbrp", 4: "gbrap"}[layout.planes]
+    kind = "gbrap" if alpha else "gray" if layout.family == "grey" else "gbrp"
     colour = Colour(0 if kind != "gray" else UNSPECIFIED, format.colour.primaries, format.colour.transfer, True)
     if codec is Codec.EXR:
         return replace(format, pix_fmt=f"{kind}f32le", colour=colour)
@@ -183,7 +190,12 @@ def profile_of(format: VideoFormat, delivery: Delivery) -> str:
     if delivery.profile:
         return delivery.profile
     layout = format.layout
-    rich = layout.alpha or layout.family == "rgb" or (layout.family == "yuv" and format.subsampling == (1, 1))
+    rich = (
+        layout.alpha
+        or delivery.alpha
+        or layout.family == "rgb"
+        or (layout.family == "yuv" and format.subsampling == (1, 1))
+    )
     if delivery.codec is Codec.PRORES:
         return "4444" if rich else "hq"
     if delivery.codec is Codec.DNXHR:

@@ -56,6 +56,8 @@ class AudioInfo:
     codec: str
     start: Fraction
     duration: Fraction
+    bits: int = 32
+    """How many bits of a whole-number sample are used."""
 
 
 @dataclass(frozen=True)
@@ -233,9 +235,11 @@ def _packets(container: Any, stream: Any) -> tuple[array[int], array[int], int]:
 def _audio(stream: Any, zero: Fraction) -> AudioInfo:
     duration = Fraction(stream.duration or 0) * Fraction(stream.time_base)
     context = stream.codec_context
+    bits = 24 if context.name.startswith(("pcm_s24", "flac", "alac")) else 32
+    kind = context.format.name
     return AudioInfo(
-        stream.rate, context.layout.nb_channels, context.format.name, context.name, _start(stream) - zero, duration
-    )
+        stream.rate, context.layout.nb_channels, kind, context.name, _start(stream) - zero, duration, bits
+    )  # fmt: skip
 
 
 def _tag(tags: Sequence[dict[str, str]], name: str) -> str:

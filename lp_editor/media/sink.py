@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from heapq import merge
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
@@ -33,12 +33,15 @@ from lp_editor.media.codecs import (
 )
 from lp_editor.media.frames import packed
 from lp_editor.media.picture import Picture, VideoFormat, recoded, tag, to_frame
+from lp_editor.media.probe import probe
 from lp_editor.media.stills import write_still
 
 __all__ = [
     "Codec",
+    "CopiedSound",
     "Delivery",
     "Slate",
+    "Sound",
     "SoundTrack",
     "check_delivery",
     "delivered",
@@ -69,6 +72,18 @@ class SoundTrack:
     channels: int
     sample_format: str
     blocks: Iterator[NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class CopiedSound:
+    """The first ``seconds`` of a sound stream of a file, to be written as it lies there, packet by packet."""
+
+    path: Path
+    stream: int
+    seconds: Fraction
+
+
+Sound: TypeAlias = SoundTrack | CopiedSound
 
 
 @dataclass(frozen=True)
@@ -131,8 +146,6 @@ def _video_stream(file: Any, format: VideoFormat, rate: Fraction, delivery: Deli
     stream = file.add_stream(TRAITS[codec].encoder, rate=rate, options=options_of(format, delivery))
     _describe(stream.codec_context, format, codec)
     stream.codec_context.time_base = 1 / rate
-    if codec is Codec.HEVC:
-        stream.codec_context.codec_tag = "hvc1"  # what Apple's players open
     return stream
 
 
@@ -153,7 +166,7 @@ def join_chunks(
     counts: Sequence[int],
     rate: Fraction,
     asked: Codec | Delivery,
-    sound: SoundTrack | Sequence[SoundTrack] | None = None,
+    sound: Sound | Sequence[Sound] | None = None,
     slate: Slate | None = None,
 ) -> None:
     """Copy the packets of chunks of ``counts`` frames into one file, frame n at n / rate, with its sound and slate.
@@ -162,7 +175,7 @@ def join_chunks(
     """
     delivery = delivery_of(asked)
     check_delivery(output, delivery)
-    sounds = [] if sound is None else [sound] if isinstance(sound, SoundTrack) else list(sound)
+    sounds = [] if sound is None else [sound] if isinstance(sound, SoundTrack | CopiedSound) else list(sound)
     job = _Join(chunks, counts, rate, delivery, sounds, slate or Slate())
     try:
         write_whole(output, job.write)
@@ -178,7 +191,7 @@ class _Join:
     counts: Sequence[int]
     rate: Fraction
     delivery: Delivery
-    sounds: Sequence[SoundTrack]
+    sounds: Sequence[Sound]
     slate: Slate
 
     def write(self, path: Path) -> None:
@@ -187,9 +200,11 @@ class _Join:
         options = {"movflags": "faststart+write_colr"} if container in ("mp4", "mov") else {}
         with av.open(str(path), "w", format=container, options=options) as file, av.open(str(self.chunks[0])) as first:
             video = file.add_stream_from_template(first.streams.video[0])
-            video.time_base = 1 / self.rate
+            video.time_base, video.codec_context.framerate = 1 / self.rate, self.rate
+            if self.delivery.codec is Codec.HEVC and container in ("mp4", "mov"):
+                video.codec_context.codec_tag = "hvc1"  # what Apple's players open
             self._say(file, video)
-            heard = [_sound_packets(_sound_stream(file, s, self.delivery.sound_codec), s) for s in self.sounds]
+            heard = [_sounding(file, s, self.delivery.sound_codec) for s in self.sounds]
             for packet, _ in merge(self._video_packets(video), *heard, key=_second):
                 file.mux(packet)
 
@@ -226,6 +241,33 @@ class _Join:
 
 def _second(pair: tuple[Any, float]) -> float:
     return pair[1]
+
+
+def _sounding(file: Any, sound: Sound, codec: str) -> Iterator[tuple[Any, float]]:
+    """Add a sound stream to a file; its packets."""
+    if isinstance(sound, SoundTrack):
+        return _sound_packets(_sound_stream(file, sound, codec), sound)
+    with av.open(str(sound.path)) as source:
+        stream = file.add_stream_from_template(source.streams.audio[sound.stream])
+    return _copied_packets(stream, sound)
+
+
+def _copied_packets(stream: Any, sound: CopiedSound) -> Iterator[tuple[Any, float]]:
+    """The packets of a stream up to its length, counted from the file's first picture."""
+    video = probe(sound.path).video
+    zero = video.times[0] * video.time_base if video else Fraction(0)
+    with av.open(str(sound.path)) as file:
+        source = file.streams.audio[sound.stream]
+        base = Fraction(source.time_base or 1)
+        shift = round(zero / base)
+        for packet in file.demux(source):
+            if packet.pts is None or packet.dts is None:
+                continue
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            if packet.pts * base >= sound.seconds:
+                return
+            packet.stream = stream
+            yield packet, float(packet.dts * base)
 
 
 PCM = {

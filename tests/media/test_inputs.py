@@ -173,7 +173,13 @@ def test_interlaced_film_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_stream_cut_from_the_middle_starts_at_its_first_key_frame(tmp_path: Path) -> None:
-    path = film(tmp_path / "v.mkv", "libx264", "yuv420p", 40, **{"x264-params": "open-gop=1:keyint=12:min-keyint=12:repeat-headers=1"})
+    path = film(
+        tmp_path / "v.mkv",
+        "libx264",
+        "yuv420p",
+        40,
+        **{"x264-params": "open-gop=1:keyint=12:min-keyint=12:repeat-headers=1"},
+    )
     with av.open(str(path)) as whole, av.open(str(tmp_path / "cut.ts"), "w") as cut:
         stream = cut.add_stream_from_template(whole.streams.video[0])
         for number, packet in enumerate(whole.demux(whole.streams.video[0])):
