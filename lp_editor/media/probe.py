@@ -6,7 +6,7 @@ import struct
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from hashlib import blake2b
@@ -22,7 +22,9 @@ from lp_editor.errors import MediaError, TimeError
 from lp_editor.media.codecs import Mastering
 from lp_editor.media.frames import UPRIGHT, Turn, format_of, side_data, turn_of
 from lp_editor.media.layout import VideoFormat
+from lp_editor.media.sequence import FrameFiles, Numbering
 from lp_editor.media.stills import is_still, still_turn
+from lp_editor.timeline.model import Numbers
 from lp_editor.timeline.timecode import exact_rate, timecode_seconds
 
 
@@ -44,6 +46,8 @@ class VideoInfo:
     turn: Turn = UPRIGHT
     """What brings stored pictures upright; ``format`` is theirs afterwards."""
     hdr: Mastering | None = None
+    files: FrameFiles | None = None
+    """Of an image sequence, which file each frame is."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +273,29 @@ def mastering_of(frame: av.VideoFrame) -> Mastering | None:
     pairs = tuple((values[i], values[i + 1]) for i in range(0, 8, 2))
     light = found.get("CONTENT_LIGHT_LEVEL", bytes(8))
     return Mastering(pairs, values[8], values[9], struct.unpack("<2I", light[:8]))
+
+
+def probe_sequence(common: Path, numbers: Numbers) -> MediaInfo:
+    """What the files of an image sequence are, from the first there is to the last. Raises `MediaError`."""
+    numbering = Numbering.of(common)
+    there = numbering.numbers()
+    if not there:
+        raise MediaError(f"{common} has no files; put them back or relink the project")
+    first = next(n for n in there if (n - numbers.first) % numbers.step == 0 or n == there[-1])
+    first -= (first - numbers.first) % numbers.step
+    files = FrameFiles(numbering, first, numbers.step, numbers.missing)
+    start = probe(numbering.file(there[0]))
+    if start.video is None:
+        raise MediaError(f"{start.path} holds no picture")
+    count = (there[-1] - first) // numbers.step + 1
+    video = replace(
+        start.video, rate=numbers.rate, count=count, duration=count / numbers.rate, variable=False,
+        times=range(count), keyframes=range(count), time_base=1 / numbers.rate, files=files,
+    )  # fmt: skip
+    stats = ((n, numbering.file(n).stat()) for n in there)
+    marks = ",".join(f"{n}:{s.st_size}:{s.st_mtime_ns}" for n, s in stats)
+    name = blake2b(f"{start.identity}|{files.first}|{files.step}|{files.missing}|{marks}".encode(), digest_size=16)
+    return MediaInfo(common, name.hexdigest(), video, (), None)
 
 
 def identity(path: Path) -> str:

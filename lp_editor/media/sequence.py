@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 from lp_editor.errors import MediaError
 from lp_editor.files import write_bytes
@@ -58,6 +59,37 @@ class Numbering:
         except OSError:
             return []
         return sorted(int(m[1]) for name in names if (m := shape.fullmatch(name)) and self.file(int(m[1])).name == name)
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """Which file each frame of a sequence is."""
+
+    numbering: Numbering
+    first: int
+    step: int
+    missing: Literal["error", "hold", "black"]
+    """What a frame without its file is."""
+
+    def file(self, index: int) -> Path | None:
+        """The file of a frame; of a held one, that of the last frame that has one; None for black.
+
+        Raises `MediaError` naming the file that is missing.
+        """
+        path = self.named(index)
+        if path.is_file():
+            return path
+        if self.missing == "black":
+            return None
+        earlier = (self.named(i) for i in range(index - 1, -1, -1)) if self.missing == "hold" else iter(())
+        found = next((p for p in earlier if p.is_file()), None)
+        if found is None:
+            raise MediaError(f"{path} is missing from its sequence; put it back")
+        return found
+
+    def named(self, index: int) -> Path:
+        """The file that a frame should be."""
+        return self.numbering.file(self.first + index * self.step)
 
 
 @dataclass(frozen=True)

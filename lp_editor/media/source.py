@@ -18,7 +18,7 @@ from av.error import FFmpegError
 
 from lp_editor.errors import MediaError
 from lp_editor.media.frames import from_frame
-from lp_editor.media.picture import Picture
+from lp_editor.media.picture import Picture, recoded
 from lp_editor.media.probe import MediaInfo, VideoInfo, decoded, opened, probe
 
 STRAIGHT_ON = 24
@@ -142,3 +142,38 @@ class VideoSource:
             if number < self.video.count and self.video.times[number] == frame.pts:
                 yield number, frame
         self._decoded = None
+
+
+class SequenceSource(VideoSource):
+    """An image sequence, read file by file."""
+
+    def _open(self) -> None:
+        """Nothing stays open between frames."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _read(self, index: int) -> Picture:
+        files, format = self.video.files, self.video.format
+        assert files is not None
+        path = files.file(index)
+        if path is None:
+            return Picture.black(format)
+        with opened(path) as container:
+            stream = container.streams.video[0]
+            frame = next(decoded(container, stream), None)
+            if frame is None:
+                raise MediaError(f"{path} holds no picture that can be decoded")
+            picture = from_frame(frame, self._aspect, self.video.turn)
+        have = picture.format
+        if (have.width, have.height) != (format.width, format.height):
+            raise MediaError(
+                f"{path} is {have.width}x{have.height}, its sequence {format.width}x{format.height}; export it again"
+            )
+        return recoded(picture, format)
+
+
+def open_video(info: MediaInfo) -> VideoSource:
+    """A file or a sequence, open for reading."""
+    sequence = info.video is not None and info.video.files is not None
+    return SequenceSource(info.path, info) if sequence else VideoSource(info.path, info)

@@ -147,7 +147,7 @@ def opened(
     footage = bind(strips(events))
     engine: Engine[Any, Any] = registry.engine(settings.engine, settings.device)
     report.engine = engine.name
-    with Sources() as sources:
+    with Sources(one.info for one in footage.values()) as sources:
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report)
         cast = casting.cast(events, handles)
         planned = plan(project, registry, cast.findings, handles, events)
