@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from lp_editor.errors import OutputError
-from lp_editor.media.layout import BT709, KR_KB, LAYOUTS, UNSPECIFIED, Colour, VideoFormat, named
+from lp_editor.media.layout import BT709, BT2020, BT2020_CL, KR_KB, LAYOUTS, UNSPECIFIED, Colour, VideoFormat, named
 
 
 class Codec(Enum):
@@ -76,6 +76,9 @@ PRORES = {"proxy": 0, "lt": 1, "422": 2, "hq": 3, "4444": 4, "4444xq": 5}
 
 DNXHR = {"lb": "yuv422p", "sq": "yuv422p", "hq": "yuv422p", "hqx": "yuv422p10le", "444": "yuv444p10le"}
 """DNxHR profiles, and the pixel format of each."""
+
+DNXHR_MATRICES = {BT709: 0, BT2020: 1, BT2020_CL: 2}
+"""The matrices that a DNxHR frame's header names, as it numbers them (SMPTE ST 2019-1)."""
 
 WITH_ALPHA = ("4444", "4444xq")
 
@@ -173,7 +176,9 @@ def delivered(format: VideoFormat, asked: Codec | Delivery) -> VideoFormat:
         return _as_yuv(format, kind, 10, False)
     if codec is Codec.DNXHR:
         name = DNXHR[profile_of(format, delivery)]
-        return _as_yuv(format, name.removesuffix("10le"), 10 if name.endswith("10le") else 8, False)
+        taken = _as_yuv(format, name.removesuffix("10le"), 10 if name.endswith("10le") else 8, False)
+        known = format.matrix if format.matrix in DNXHR_MATRICES else BT709
+        return replace(taken, colour=replace(taken.colour, matrix=known))
     if codec is Codec.FFV1:
         if format.pix_fmt not in FFV1_TAKES:
             raise OutputError(f"ffv1 does not hold {format.pix_fmt}; use --codec exr")

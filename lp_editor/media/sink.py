@@ -23,6 +23,7 @@ from lp_editor.errors import MediaError, OutputError
 from lp_editor.files import write_whole
 from lp_editor.media.codecs import (
     CONTAINERS,
+    DNXHR_MATRICES,
     TRAITS,
     Codec,
     Delivery,
@@ -111,9 +112,23 @@ def encode_chunk(
         stream = _video_stream(file, taken, rate, delivery)
         for count, frame in enumerate(frames):
             frame.pts, frame.time_base = count, 1 / rate
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
+            file.mux(_named_matrix(stream.encode(frame), taken, delivery.codec))
+        file.mux(_named_matrix(stream.encode(None), taken, delivery.codec))
     return None
+
+
+DNXHR_COLOUR = 0x2C
+"""Where a DNxHR frame names its matrix: bits 1 and 2 of this byte. FFmpeg reads them, but always writes BT.709."""
+
+
+def _named_matrix(packets: Sequence[Any], format: VideoFormat, codec: Codec) -> Sequence[Any]:
+    """The packets, those of DNxHR with their matrix in their header."""
+    if codec is Codec.DNXHR and DNXHR_MATRICES[format.matrix]:
+        for packet in packets:
+            content = bytearray(bytes(packet))
+            content[DNXHR_COLOUR] = content[DNXHR_COLOUR] & ~6 | DNXHR_MATRICES[format.matrix] << 1
+            packet.update(bytes(content))
+    return packets
 
 
 def _frame(picture: Picture, codec: Codec) -> av.VideoFrame:
