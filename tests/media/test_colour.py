@@ -1,5 +1,8 @@
 """No shift anywhere: bars and ramps through every format, depth, matrix and range; HDR brought to the eye and back."""
 
+from fractions import Fraction as F
+from pathlib import Path
+
 import numpy as np
 import pytest
 from films import EVERY, format_named
@@ -11,6 +14,8 @@ from lp_editor.media.codecs import Codec, Delivery, delivered
 from lp_editor.media.coding import display_curve
 from lp_editor.media.layout import LAYOUTS, Colour, VideoFormat
 from lp_editor.media.picture import Picture, recoded, to_frame
+from lp_editor.media.sink import encode_chunk, join_chunks
+from lp_editor.media.source import VideoSource
 from lp_editor.render.compositor import apply_patches
 
 BARS = np.array(
@@ -97,6 +102,37 @@ def test_codecs_of_every_kind_keep_bars_and_ramps() -> None:
             off = shown[72:] - picture.rgb_all()[72:]
             assert np.abs(off).max() <= 2.5, (name, codec)
             assert abs(off.mean()) < 0.35, (name, codec)
+
+
+DELIVERIES = [
+    Delivery(Codec.H264, quality=4),
+    Delivery(Codec.H264, quality=4, depth=10),
+    Delivery(Codec.HEVC, quality=4),
+    *(Delivery(Codec.PRORES, profile) for profile in ("hq", "4444")),
+    *(Delivery(Codec.DNXHR, profile) for profile in ("hq", "hqx", "444")),
+    Delivery(Codec.FFV1),
+]
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES, ids=lambda d: f"{d.codec.value}{d.profile}{d.depth or ''}")
+@pytest.mark.parametrize(("pix_fmt", "matrix"), [("yuv422p", 5), ("yuv444p10le", 9), ("gbrp", 0), ("yuv420p12le", 1)])
+def test_bars_and_ramps_come_back_from_every_codec(
+    delivery: Delivery, pix_fmt: str, matrix: int, tmp_path: Path
+) -> None:
+    image = bars(256, 128)
+    format = VideoFormat(256, 128, pix_fmt, Colour(matrix, 1, 1))
+    picture = Picture.of_rgb(image, format)
+    encode_chunk(tmp_path / "c", [picture], format, F(25), delivery)
+    output = tmp_path / f"v{delivery.codec.suffix}"
+    join_chunks(output, [tmp_path / "c"], [1], F(25), delivery)
+    with VideoSource(output) as source:
+        shown = source.picture(0).rgb_all().astype(int)
+    for i in range(8):
+        bar = (slice(12, 52), slice(i * 32 + 12, i * 32 + 20))
+        assert np.abs((shown - picture.rgb_all())[bar].mean((0, 1))).max() <= 1.2
+    ramp = (shown - picture.rgb_all())[76:]
+    assert np.abs(ramp.mean((0, 1))).max() <= 0.6
+    assert np.abs(ramp).max() <= 6
 
 
 @pytest.mark.parametrize("matrix", [1, 5, 9])
