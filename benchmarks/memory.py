@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from lp_editor import Registry, testing, verbs
 from lp_editor.demo import film_portrait
-from lp_editor.media.codecs import Codec
+from lp_editor.media.codecs import Codec, Delivery
 from lp_editor.media.picture import Picture, VideoFormat, fit
 from lp_editor.media.sink import SoundTrack, encode_chunk, join_chunks
 from lp_editor.media.source import VideoSource
@@ -54,8 +54,9 @@ def film(folder: Path, seconds: int) -> Path:
             encode_chunk(folder / "loop.c", pictures, large, RATE, Codec.H264)
     times = seconds // LOOP
     sound = SoundTrack(48000, 2, "flt", _noise(seconds))
-    path = folder / f"{seconds}.mp4"
-    join_chunks(path, [folder / "loop.c"] * times, [LOOP * 25] * times, RATE, Codec.H264, sound)
+    path = folder / f"{seconds}.mov"
+    mixed = Delivery(Codec.H264, sound="pcm")  # AAC could be copied, PCM is mixed and encoded
+    join_chunks(path, [folder / "loop.c"] * times, [LOOP * 25] * times, RATE, mixed, sound)
     return path
 
 
