@@ -39,17 +39,7 @@ def add(commands: Any) -> None:
     where.add_argument(
         "--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked"
     )
-    render.add_argument(
-        "--codec", choices=("h264", "hevc", "prores", "dnxhr", "ffv1", "png", "exr"), default="h264",
-        help="ffv1 is lossless, in MKV; png and exr are sequences: -o frames/shot.%%04d.exr",
-    )  # fmt: skip
-    render.add_argument(
-        "--profile", default="", help="prores: proxy lt 422 hq 4444 4444xq; dnxhr: lb sq hq hqx 444; exr: half float"
-    )
-    render.add_argument("--quality", type=int, metavar="CRF", help="h264 and hevc: 0 (best) to 51")
-    render.add_argument("--depth", type=int, metavar="BITS", help="h264: 8, 10; hevc: 8, 10, 12; png: 8, 16")
-    render.add_argument("--sound", choices=("pcm", "aac", "flac"), default="", help="what sound is written as")
-    render.add_argument("--reel", metavar="NAME", help="the reel that files bear; without it the project's or media's")
+    _add_delivery(render)
     render.add_argument("--alpha", action="store_true", help="prores 4444, png, exr: opaque only where changed")
     render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
     render.add_argument(
@@ -60,6 +50,21 @@ def add(commands: Any) -> None:
     render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     _add_common(render)
     render.set_defaults(run=_render)
+
+
+def _add_delivery(command: argparse.ArgumentParser) -> None:
+    """What is written: codec, profile and the like."""
+    command.add_argument(
+        "--codec", choices=("h264", "hevc", "prores", "dnxhr", "ffv1", "png", "exr"), default="h264",
+        help="ffv1 is lossless, in MKV; png and exr are sequences: -o frames/shot.%%04d.exr",
+    )  # fmt: skip
+    command.add_argument(
+        "--profile", default="", help="prores: proxy lt 422 hq 4444 4444xq; dnxhr: lb sq hq hqx 444; exr: half float"
+    )
+    command.add_argument("--quality", type=int, metavar="CRF", help="h264 and hevc: 0 (best) to 51")
+    command.add_argument("--depth", type=int, metavar="BITS", help="h264: 8, 10; hevc: 8, 10, 12; png: 8, 16")
+    command.add_argument("--sound", choices=("pcm", "aac", "flac"), default="", help="what sound is written as")
+    command.add_argument("--reel", metavar="NAME", help="the reel that files bear; without it the project's or media's")
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
@@ -77,11 +82,11 @@ def _settings(asked: argparse.Namespace) -> Settings:
     workers = getattr(asked, "workers", None)
     if workers is not None and workers < 1:
         raise OutputError(f"--workers takes 1 or more, got {workers}")
-    delivery = Delivery()
-    if hasattr(asked, "codec"):
-        delivery = Delivery(
-            Codec(asked.codec), asked.profile, asked.quality, asked.depth, asked.sound, alpha=asked.alpha
-        )  # fmt: skip
+    asked_for = vars(asked)
+    delivery = Delivery(
+        Codec(asked_for.get("codec", "h264")), asked_for.get("profile", ""), asked_for.get("quality"),
+        asked_for.get("depth"), asked_for.get("sound", ""), alpha=asked_for.get("alpha", False),
+    )  # fmt: skip
     return Settings(
         delivery, asked.engine, asked.device, getattr(asked, "format", None), asked.force,
         LocalExecutor(workers), reel=getattr(asked, "reel", None),

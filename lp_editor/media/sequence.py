@@ -32,10 +32,11 @@ class Numbering:
     @classmethod
     def of(cls, path: Path) -> Numbering:
         """What ``shot.%04d.exr`` or ``shot.####.exr`` means; ``shot.exr`` is numbered before its end."""
-        match = re.fullmatch(r"(.*?)(?:%0?(\d*)d|(#+))(.*)", path.name)
-        if not match:
-            return cls(path.parent, f"{path.stem}.", 4, path.suffix)
-        return cls(path.parent, match[1], int(match[2] or 1) if match[3] is None else len(match[3]), match[4])
+        if match := re.fullmatch(r"(.*)%0?(\d{0,2})d(.*)", path.name):
+            return cls(path.parent, match[1], int(match[2] or 1), match[3])
+        if match := re.fullmatch(r"([^#]*)(#+)(.*)", path.name):
+            return cls(path.parent, match[1], len(match[2]), match[3])
+        return cls(path.parent, f"{path.stem}.", 4, path.suffix)
 
     def file(self, number: int) -> Path:
         """The file of a number."""

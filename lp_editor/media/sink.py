@@ -107,14 +107,26 @@ def encode_chunk(
     frames = (_frame(recoded(picture, taken), delivery.codec) for picture in pictures)
     if delivery.codec.stills:
         return _encode_stills(path, frames, taken, delivery)
+    try:
+        _encode_film(path, frames, taken, rate, delivery)
+    except FFmpegError as error:
+        size = f"{taken.width}x{taken.height} {taken.pix_fmt}"
+        raise OutputError(
+            f"{delivery.codec.value} cannot be made of {size} ({error.strerror}); use another --codec or --format"
+        ) from error
+    return None
+
+
+def _encode_film(
+    path: Path, frames: Iterator[av.VideoFrame], format: VideoFormat, rate: Fraction, delivery: Delivery
+) -> None:
     with av.open(str(path), "w", format=TRAITS[delivery.codec].container) as file:
         file.flags |= BITEXACT
-        stream = _video_stream(file, taken, rate, delivery)
+        stream = _video_stream(file, format, rate, delivery)
         for count, frame in enumerate(frames):
             frame.pts, frame.time_base = count, 1 / rate
-            file.mux(_named_matrix(stream.encode(frame), taken, delivery.codec))
-        file.mux(_named_matrix(stream.encode(None), taken, delivery.codec))
-    return None
+            file.mux(_named_matrix(stream.encode(frame), format, delivery.codec))
+        file.mux(_named_matrix(stream.encode(None), format, delivery.codec))
 
 
 DNXHR_COLOUR = 0x2C

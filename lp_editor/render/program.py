@@ -13,7 +13,7 @@ from typing import Any
 from lp_editor.engine import Engine
 from lp_editor.errors import MediaError, OutputError, TimeError
 from lp_editor.media.codecs import Codec, Delivery, check_delivery, delivered, delivery_of
-from lp_editor.media.picture import VideoFormat
+from lp_editor.media.layout import UNSPECIFIED, VideoFormat
 from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
 from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.plan import check, plan
@@ -193,6 +193,12 @@ def _note_fits(footage: Mapping[str, Footage], format: VideoFormat, report: Repo
             report.note(
                 f'clip "{one.strip.clip.name}" ({key}) is {have.width}x{have.height} {have.pix_fmt}: '
                 f"fitted into {format.width}x{format.height} {format.pix_fmt}"
+            )
+        meant = [(f.colour.transfer, f.colour.primaries) for f in (have, format)]
+        if meant[0] != meant[1] and UNSPECIFIED not in (*meant[0], *meant[1]):
+            report.note(
+                f'clip "{one.strip.clip.name}" ({key}) has another transfer or other primaries than the output: '
+                "its colours are taken over, not converted; convert it before the cut"
             )
 
 

@@ -118,9 +118,10 @@ def test_alpha_is_opaque_exactly_where_the_picture_was_changed(
     master: Path, registry: Registry, tmp_path: Path, cache: Path
 ) -> None:
     settings = Settings(Delivery(Codec.PRORES, "4444", alpha=True), engine="fake", cache=cache)
-    verbs.render_stretches(
-        marked(master, tmp_path, registry, HOUR_TEN), tmp_path / "clips", settings, matte=True, registry=registry
-    )
+    document = marked(master, tmp_path, registry, HOUR_TEN)
+    returned, report = verbs.render_stretches(document, tmp_path / "clips", settings, matte=True, registry=registry)
+    assert returned is document  # the original stays below
+    assert [n for n in report.notes if "over the original" in n]
     names = sorted(p.name for p in (tmp_path / "clips").iterdir())
     with VideoSource(tmp_path / "clips" / names[0]) as film, VideoSource(tmp_path / "clips" / names[1]) as mattes:
         assert film.video.format.layout.alpha

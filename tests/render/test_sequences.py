@@ -146,6 +146,7 @@ def test_a_changed_file_is_rendered_anew(tmp_path: Path) -> None:
         ("a_%d.exr", "a_7.exr"),
         ("a.exr", "a.0007.exr"),
         ("##x.exr", "07x.exr"),
+        ("a#1.%04d.exr", "a#1.0007.exr"),
     ],
 )
 def test_names_of_sequences(name: str, file: str, tmp_path: Path) -> None:

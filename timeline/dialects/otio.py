@@ -352,7 +352,7 @@ def _sequence(node: Node, name: str, folder: Path, available: Span | None) -> Me
     joint = "" if not base or base.endswith(("/", "\\")) else ("\\" if "\\" in base and "/" not in base else "/")
     prefix, suffix = str(node.get("name_prefix") or ""), str(node.get("name_suffix") or "")
     inside = url_to_path(base + joint + "x", folder)  # a folder's own reference may be empty
-    digits = max(int(_number(node.get("frame_zero_padding", 0))), 1)
+    digits = min(max(int(_number(node.get("frame_zero_padding", 0))), 1), 20)
     common = f"{prefix}%0{digits}d{suffix}"
     rate = exact_rate(_number(node.get("rate", 24)))
     policy = str(node.get("missing_frame_policy") or "error")
