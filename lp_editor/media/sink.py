@@ -6,6 +6,7 @@ settings on one thread, so a join is a copy of packets with new timestamps, and 
 
 from __future__ import annotations
 
+import itertools
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -123,10 +124,21 @@ def _encode_film(
     with av.open(str(path), "w", format=TRAITS[delivery.codec].container) as file:
         file.flags |= BITEXACT
         stream = _video_stream(file, format, rate, delivery)
-        for count, frame in enumerate(frames):
-            frame.pts, frame.time_base = count, 1 / rate
-            file.mux(_named_matrix(stream.encode(frame), format, delivery.codec))
-        file.mux(_named_matrix(stream.encode(None), format, delivery.codec))
+        decoding = itertools.count(-TRAITS[delivery.codec].reorder)
+        for count, frame in enumerate(_and_flush(frames)):
+            if frame is not None:
+                frame.pts, frame.time_base = count, 1 / rate
+            packets = stream.encode(frame)
+            if delivery.codec is Codec.HEVC:  # x265 makes up decoding times of runs shorter than its look-ahead
+                for packet in packets:
+                    packet.dts = next(decoding)
+            file.mux(_named_matrix(packets, format, delivery.codec))
+
+
+def _and_flush(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame | None]:
+    """The frames, then the None that asks an encoder for all it still has."""
+    yield from frames
+    yield None
 
 
 DNXHR_COLOUR = 0x2C

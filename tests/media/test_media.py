@@ -101,7 +101,16 @@ def chunks(folder: Path, rate: F, codec: Codec, counts: Sequence[int]) -> list[P
 
 @pytest.mark.parametrize("rate", [F(25), F(24000, 1001)])
 @pytest.mark.parametrize(
-    ("codec", "suffix"), [(Codec.H264, ".mp4"), (Codec.H264, ".mkv"), (Codec.H264, ".mov"), (Codec.FFV1, ".mkv")]
+    ("codec", "suffix"),
+    [
+        (Codec.H264, ".mp4"),
+        (Codec.H264, ".mkv"),
+        (Codec.H264, ".mov"),
+        (Codec.HEVC, ".mp4"),
+        (Codec.HEVC, ".mkv"),
+        (Codec.PRORES, ".mov"),
+        (Codec.FFV1, ".mkv"),
+    ],
 )
 def test_chunks_of_any_length_join_into_one_running_film(rate: F, codec: Codec, suffix: str, tmp_path: Path) -> None:
     counts = [48, 1, 2, 48, 7]
