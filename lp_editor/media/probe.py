@@ -157,7 +157,7 @@ def _video(path: Path, container: Any, stream: Any) -> VideoInfo:
     first = next(decoded(container, stream), None)
     if first is None:
         raise MediaError(f"{path} holds no picture that can be decoded")
-    if first.interlaced_frame:
+    if first.interlaced_frame and not is_still(container):
         raise MediaError(
             f"{path} is interlaced; deinterlace it to frames first (50i to 50p or 25p) and relink the project"
         )

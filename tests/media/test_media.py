@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lp_editor.errors import MediaError, OutputError
 from lp_editor.face import Box
-from lp_editor.media.codecs import FFV1_TAKES, Codec
+from lp_editor.media.codecs import FFV1_TAKES, Codec, Delivery
 from lp_editor.media.frames import from_frame
 from lp_editor.media.picture import Colour, Picture, VideoFormat, fit, to_frame
 from lp_editor.media.probe import probe
@@ -294,3 +294,16 @@ def test_a_failed_join_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
 def test_names_that_do_not_fit_the_codec_are_refused(name: str, codec: Codec, tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         join_chunks(tmp_path / name, [], [], F(25), codec)
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+def test_many_tracks_of_many_channels_keep_every_sample(suffix: str, tmp_path: Path) -> None:
+    (chunk,) = chunks(tmp_path, F(25), Codec.H264, [25])
+    random = np.random.default_rng(6)
+    heard = [np.rint(random.uniform(-0.9, 0.9, (48000, n)) * 2**23) / 2**23 for n in (1, 2, 3, 4, 6, 8, 16)]
+    tracks = [SoundTrack(48000, samples.shape[1], "s24", blocks(samples)) for samples in heard]
+    join_chunks(tmp_path / f"v{suffix}", [chunk], [25], F(25), Delivery(Codec.H264, sound="pcm"), tracks)
+    assert [a.channels for a in probe(tmp_path / f"v{suffix}").audio] == [s.shape[1] for s in heard]
+    for stream, samples in enumerate(heard):
+        with SoundSource(tmp_path / f"v{suffix}", stream) as source:
+            assert np.array_equal(source.read(0, 48000), samples)
