@@ -22,6 +22,7 @@ from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
 from lp_editor.render.executor import Executor, LocalExecutor
 from lp_editor.render.footage import Footage, Sources, bind, check_media
+from lp_editor.render.memory import return_large_blocks
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
 from lp_editor.render.stage import Finished, Stage
@@ -142,6 +143,7 @@ def opened(
     handles: int = 0,
 ) -> Iterator[Stage]:
     """A stage for some events of a project: media open, faces analysed, everything planned."""
+    return_large_blocks()
     report = Report()
     check(project, registry)  # parameters are judged before minutes of analysis
     footage = bind(strips(events))
