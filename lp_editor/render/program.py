@@ -122,11 +122,13 @@ def _finish(output: Path, work: ChunkWork, chunks: Sequence[Chunk], sounds: Sequ
 
 
 def check_output(path: Path, force: bool, codec: Codec | None = None) -> None:
-    """Refuse to overwrite, or to write where no folder is. Of a sequence its JSON stands for all files."""
-    if codec is not None and codec.stills:
-        path = Numbering.of(path).note
+    """Refuse to overwrite, or to write where no folder is. Of a sequence no file may be there."""
+    files = Numbering.of(path) if codec is not None and codec.stills else None
+    path = files.note if files else path
     if path.exists() and not force:
         raise OutputError(f"{path} exists already; choose another name or pass --force")
+    if files and not force and files.numbers():
+        raise OutputError(f"{files.pattern} has files already; choose another name or pass --force")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file in it")
     if not path.absolute().parent.is_dir():

@@ -300,6 +300,9 @@ def test_a_sequence_has_its_frames_and_a_json_beside_it(codec: Codec, pix_fmt: s
                     assert np.array_equal(code, source.picture(n).planes[0])
     with pytest.raises(OutputError, match=r"shot\.json exists"):
         verbs.render(document, output, settings)
+    (tmp_path / "frames" / "shot.json").unlink()
+    with pytest.raises(OutputError, match="has files already"):
+        verbs.render(document, output, settings)
 
 
 def test_a_shorter_sequence_over_a_longer_one_leaves_no_stale_files(tmp_path: Path) -> None:
