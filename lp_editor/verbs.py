@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lp_editor.effect import Effect, JointEffect, parameters
 from lp_editor.errors import ParamError, ProjectError, TimeError
+from lp_editor.faces import parse_choice
 from lp_editor.media.picture import Picture
 from lp_editor.media.sink import Codec
 from lp_editor.plan import Plan, scene_of
@@ -164,9 +165,13 @@ def _ease(value: object, rate: Fraction) -> Ease | None:
 
 
 def _face(text: str) -> str:
-    if text == "largest" or (text.isdigit() and int(text) >= 1):
+    """A face as a project keeps it: a reference picture by its whole path."""
+    wanted = parse_choice(text)
+    if wanted.by != "like":
         return text
-    raise ParamError(f"face is 'largest' or a number from 1 (the largest) on, got {text!r}")
+    if not wanted.file.is_file():
+        raise ParamError(f"face={text}: there is no file {wanted.file}")
+    return f"like:{wanted.file.resolve()}"
 
 
 def propose(
