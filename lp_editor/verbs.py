@@ -279,15 +279,21 @@ def render(
 
 
 def render_stretches(
-    document: Document, folder: str | Path, settings: Settings | None = None, *,
+    document: Document, folder: str | Path, settings: Settings | None = None, *, matte: bool = False,
     registry: Registry | None = None, progress: Progress = silent,
 ) -> tuple[Document, Report]:  # fmt: skip
-    """Render each marked stretch as its own file with handles; returns the project relinked to them, not yet saved."""
+    """Render each marked stretch as its own file with handles; returns the project relinked to them, not yet saved.
+
+    Files with alpha are to lie over the original: the project then stays as it is.
+    """
     rendered, report = render_clips(
-        document.project, registry or Registry.installed(), Path(folder), settings or Settings(), progress
+        document.project, registry or Registry.installed(), Path(folder), settings or Settings(), progress, matte
     )
     if not rendered:
         raise ProjectError(f"{document.path} has no marks, so no stretch to render; mark one first")
+    if settings is not None and settings.delivery.alpha:
+        report.note("the files have alpha: lay them on a track over the original, at their timecode")
+        return document, report
     return document.relinked(rendered), report
 
 

@@ -82,6 +82,17 @@ class Joint:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """How an image sequence's files count: the number at the start of ``available``, and from frame to frame."""
+
+    first: int
+    step: int
+    rate: Fraction
+    missing: Literal["error", "hold", "black"] = "error"
+    """What a frame without its file is."""
+
+
+@dataclass(frozen=True)
 class Media:
     """What a clip shows: one media reference of a project file.
 
@@ -96,6 +107,8 @@ class Media:
     path: Path | None = None
     available: Span | None = None
     rate: Fraction | None = None
+    numbers: Numbers | None = None
+    """Of a sequence, whose ``path`` is the files' common name: ``shot.%04d.exr``."""
 
 
 @dataclass(frozen=True)

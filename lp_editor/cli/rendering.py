@@ -39,13 +39,32 @@ def add(commands: Any) -> None:
     where.add_argument(
         "--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked"
     )
-    render.add_argument("--codec", choices=("h264", "ffv1"), default="h264", help="ffv1 is lossless, in MKV")
+    _add_delivery(render)
+    render.add_argument("--alpha", action="store_true", help="prores 4444, png, exr: opaque only where changed")
     render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
-    render.add_argument("--matte", type=Path, metavar="FILE", help="also write what was changed, grey, FFV1 in MKV")
+    render.add_argument(
+        "--matte", type=Path, metavar="FILE", nargs="?", const=Path(),
+        help="also write what was changed, grey, FFV1 in MKV; with --clips beside each file, without a name",
+    )  # fmt: skip
     render.add_argument("--workers", type=int, metavar="N", help="how many chunks at a time; a core each by default")
     render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     _add_common(render)
     render.set_defaults(run=_render)
+
+
+def _add_delivery(command: argparse.ArgumentParser) -> None:
+    """What is written: codec, profile and the like."""
+    command.add_argument(
+        "--codec", choices=("h264", "hevc", "prores", "dnxhr", "ffv1", "png", "exr"), default="h264",
+        help="ffv1 is lossless, in MKV; png and exr are sequences: -o frames/shot.%%04d.exr",
+    )  # fmt: skip
+    command.add_argument(
+        "--profile", default="", help="prores: proxy lt 422 hq 4444 4444xq; dnxhr: lb sq hq hqx 444; exr: half float"
+    )
+    command.add_argument("--quality", type=int, metavar="CRF", help="h264 and hevc: 0 (best) to 51")
+    command.add_argument("--depth", type=int, metavar="BITS", help="h264: 8, 10; hevc: 8, 10, 12; png: 8, 16")
+    command.add_argument("--sound", choices=("pcm", "aac", "flac"), default="", help="what sound is written as")
+    command.add_argument("--reel", metavar="NAME", help="the reel that files bear; without it the project's or media's")
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
@@ -56,16 +75,21 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 
 def _settings(asked: argparse.Namespace) -> Settings:
-    from lp_editor.media.sink import Codec
+    from lp_editor.media.codecs import Codec, Delivery
     from lp_editor.render.executor import LocalExecutor
     from lp_editor.render.program import Settings
 
     workers = getattr(asked, "workers", None)
     if workers is not None and workers < 1:
         raise OutputError(f"--workers takes 1 or more, got {workers}")
+    asked_for = vars(asked)
+    delivery = Delivery(
+        Codec(asked_for.get("codec", "h264")), asked_for.get("profile", ""), asked_for.get("quality"),
+        asked_for.get("depth"), asked_for.get("sound", ""), alpha=asked_for.get("alpha", False),
+    )  # fmt: skip
     return Settings(
-        Codec(getattr(asked, "codec", "h264")), asked.engine, asked.device, getattr(asked, "format", None), asked.force,
-        LocalExecutor(workers),
+        delivery, asked.engine, asked.device, getattr(asked, "format", None), asked.force,
+        LocalExecutor(workers), reel=getattr(asked, "reel", None),
     )  # fmt: skip
 
 
@@ -73,7 +97,7 @@ def _still(asked: argparse.Namespace) -> int:
     from lp_editor import verbs
     from lp_editor.cli.catalogue import installed
     from lp_editor.cli.progress import shown
-    from lp_editor.media.sink import write_still
+    from lp_editor.media.stills import write_still
     from lp_editor.render.program import check_output
     from lp_editor.render.sheet import side_by_side
 
@@ -100,19 +124,23 @@ def _render(asked: argparse.Namespace) -> int:
     document = verbs.open_project(asked.project)
     settings, registry = _settings(asked), installed()
     if asked.clips is None:
+        if asked.matte == Path():
+            raise OutputError("--matte needs a file name beside -o: --matte matte.mkv")
         with shown(asked.quiet, asked.json) as progress:
             report = verbs.render(
                 document, asked.output, settings, matte=asked.matte, registry=registry, progress=progress
             )
         tell(report, str(asked.output), asked.quiet, asked.json)
         return 0
-    if asked.matte or asked.format:
-        raise OutputError("--clips writes each stretch in its clip's own format; --matte and --format go with -o")
+    if asked.format or asked.matte not in (None, Path()):
+        raise OutputError("--clips writes each stretch in its clip's own format, mattes beside; drop --format and FILE")
     target = asked.clips / asked.project.with_suffix(".otio").name
     if target.exists():
         check_output(target, asked.force)
     with shown(asked.quiet, asked.json) as progress:
-        relinked, report = verbs.render_stretches(document, asked.clips, settings, registry=registry, progress=progress)
+        relinked, report = verbs.render_stretches(
+            document, asked.clips, settings, matte=asked.matte is not None, registry=registry, progress=progress
+        )
     relinked.save(target)
     tell(report, str(target), asked.quiet, asked.json)
     return 0

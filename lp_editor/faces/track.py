@@ -169,7 +169,7 @@ def follow(pictures: Iterator[Picture], first: int) -> list[Tracklet]:
 
 
 def _small(picture: Picture) -> NDArray[np.float32]:
-    luma = cv2.resize(picture.planes[0], (64, 36), interpolation=cv2.INTER_AREA)
+    luma = cv2.resize(picture.luma8(), (64, 36), interpolation=cv2.INTER_AREA)
     return np.asarray(luma, np.float32)
 
 

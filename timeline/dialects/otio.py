@@ -7,6 +7,7 @@ of a file is lost by being read (OpenTimelineIO itself changes floats and refuse
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -16,8 +17,8 @@ from typing import Any, TypeAlias, TypeGuard
 
 from lp_editor.errors import LpEditorError, ProjectError, TimeError
 from lp_editor.timeline.metadata import joint_from_json, segment_from_json
-from lp_editor.timeline.model import Clip, Gap, Item, Media, Nest, Project, Span, Track, Transition
-from lp_editor.timeline.timecode import exact_rate
+from lp_editor.timeline.model import Clip, Gap, Item, Media, Nest, Numbers, Project, Span, Track, Transition
+from lp_editor.timeline.timecode import drops, exact_rate, timecode
 from lp_editor.timeline.urls import file_name, url_to_path
 
 Node: TypeAlias = dict[str, Any]
@@ -60,7 +61,8 @@ def read(tree: Any, path: Path) -> tuple[Project, Mapping[str, Address]]:
         raise ProjectError(f"{path} is damaged: {type(error).__name__} {error}") from error
     except RecursionError:
         raise ProjectError(f"{path} is nested too deeply to be a cut") from None
-    return Project(str(tree.get("name") or path.stem), rate, start, tracks), reading.clips
+    drop = _drop_frame(tree, start, rate)
+    return Project(str(tree.get("name") or path.stem), rate, start, tracks, drop_frame=drop), reading.clips
 
 
 def _kind(node: Any) -> str:
@@ -338,11 +340,59 @@ def _media(node: Node, folder: Path) -> Media:
         path = url_to_path(url, folder)
         return Media("file" if url else "missing", name or file_name(url), url, path, available, rate)
     if _is(node, "ImageSequenceReference"):
-        url = str(node.get("target_url_base") or "") + str(node.get("name_prefix") or "")
-        return Media("sequence", name or file_name(url), url, url_to_path(url, folder), available, rate)
+        return _sequence(node, name, folder, available)
     if _is(node, "GeneratorReference"):
         return Media("generator", name or str(node.get("generator_kind") or "generator"), "", None, available, rate)
     return Media("missing", name, "", None, available, rate)
+
+
+def _sequence(node: Node, name: str, folder: Path, available: Span | None) -> Media:
+    """An image sequence: its files' common name, and how they count."""
+    base = str(node.get("target_url_base") or "")
+    joint = "" if not base or base.endswith(("/", "\\")) else ("\\" if "\\" in base and "/" not in base else "/")
+    prefix, suffix = str(node.get("name_prefix") or ""), str(node.get("name_suffix") or "")
+    inside = url_to_path(base + joint + "x", folder)  # a folder's own reference may be empty
+    digits = min(max(int(_number(node.get("frame_zero_padding", 0))), 1), 20)
+    common = f"{prefix}%0{digits}d{suffix}"
+    rate = exact_rate(_number(node.get("rate", 24)))
+    policy = str(node.get("missing_frame_policy") or "error")
+    first, step = int(_number(node.get("start_frame", 1))), int(_number(node.get("frame_step", 1)))
+    if step < 1:
+        raise TimeError(f"an image sequence counts by {step}; by 1 or more it can")
+    numbers = Numbers(first, step, rate, policy if policy in ("hold", "black") else "error")  # type: ignore[arg-type]
+    path = inside.parent / common if inside else None
+    return Media("sequence", name or common, base + joint + prefix, path, available, rate, numbers)
+
+
+def _drop_frame(node: Node, start: Fraction, rate: Fraction) -> bool:
+    """Whether a timeline counts in drop-frame timecode, which OpenTimelineIO has no field for.
+
+    Its metadata counts; else how it starts: on a whole minute in one way of counting and not in the other; else drop
+    frame, as OpenTimelineIO itself shows such rates.
+    """
+    if not drops(rate):
+        return False
+    said = _said_drop(node.get("metadata"))
+    if said is not None:
+        return said
+    whole = [timecode(start, rate, drop)[-5:].replace(";", ":") == "00:00" for drop in (True, False)]
+    return not (whole[1] and not whole[0])
+
+
+def _said_drop(metadata: Any, depth: int = 0) -> bool | None:
+    """What metadata says of drop frame, in the words of several applications; None where it says nothing."""
+    if not isinstance(metadata, dict) or depth > 4:
+        return None
+    for key, value in metadata.items():
+        name = re.sub(r"[^a-z]", "", str(key).lower())
+        if name in ("dropframe", "isdropframe", "timecodedropframe") and isinstance(value, bool | int | str):
+            return str(value).lower() in ("true", "1", "yes", "df")
+        if name in ("displayformat", "tcformat", "timecodeformat") and str(value).upper() in ("DF", "NDF"):
+            return str(value).upper() == "DF"
+        found = _said_drop(value, depth + 1)
+        if found is not None:
+            return found
+    return None
 
 
 def _project_rate(tree: Node, path: Path) -> Fraction:
