@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from lp_editor.timeline.curve import fraction_from_json, fraction_to_json
 from lp_editor.timeline.dialects.otio import (
@@ -24,7 +24,7 @@ from lp_editor.timeline.dialects.otio import (
     time_range,
 )
 from lp_editor.timeline.metadata import VERSION, joint_to_json, segment_to_json
-from lp_editor.timeline.model import Clip, Span
+from lp_editor.timeline.model import Clip, Item, Media, Nest, Original, Project, Span, Track
 
 RENDERED_KEY = "lp_editor"
 """The key of our media reference on a clip."""
@@ -36,13 +36,32 @@ TIME_EFFECTS = ("LinearTimeWarp", "FreezeFrame")
 @dataclass(frozen=True)
 class Rendered:
     """A part of a clip that was rendered: ``record`` of its composition, and the file's ``available`` time, of which
-    the part is ``source``."""
+    the part is ``source``; ``timecode`` is the file's own start timecode, 0 where it has none."""
 
     place: str
     record: Span
     path: Path
     available: Span
     source: Span
+    timecode: Fraction = Fraction(0)
+
+
+Part: TypeAlias = tuple[Span, Rendered | None]
+"""A piece of a split clip: its record span, and what was rendered of it, if anything was."""
+
+
+def parts_of(clip: Clip, rendered: Sequence[Rendered]) -> list[Part]:
+    """The pieces of a clip in order, rendered ones and those between them."""
+    parts: list[Part] = []
+    at = clip.record.start
+    for one in sorted(rendered, key=lambda r: r.record.start):
+        if one.record.start > at:
+            parts.append((Span.between(at, one.record.start), None))
+        parts.append((one.record, one))
+        at = one.record.stop
+    if at < clip.record.stop:
+        parts.append((Span.between(at, clip.record.stop), None))
+    return parts
 
 
 def relinked(
@@ -72,15 +91,7 @@ def _order(address: Address) -> tuple[tuple[int, str], ...]:
 
 def _split(node: Node, clip: Clip, rendered: Sequence[Rendered]) -> list[Node]:
     """The pieces of one clip, in order."""
-    parts: list[tuple[Span, Rendered | None]] = []
-    at = clip.record.start
-    for one in sorted(rendered, key=lambda r: r.record.start):
-        if one.record.start > at:
-            parts.append((Span.between(at, one.record.start), None))
-        parts.append((one.record, one))
-        at = one.record.stop
-    if at < clip.record.stop:
-        parts.append((Span.between(at, clip.record.stop), None))
+    parts = parts_of(clip, rendered)
     pieces = [_piece(node, clip, span, one) for span, one in parts]
     whole = {key: copy.deepcopy(node.get(key)) for key in ("source_range", "effects", "markers")}
     for i, piece in enumerate(pieces):
@@ -97,7 +108,7 @@ def _split(node: Node, clip: Clip, rendered: Sequence[Rendered]) -> list[Node]:
     return pieces
 
 
-def _home(marker: Any, parts: Sequence[tuple[Span, Rendered | None]], clip: Clip) -> int:
+def _home(marker: Any, parts: Sequence[Part], clip: Clip) -> int:
     """Which piece a marker lies on; the first where that cannot be said."""
     try:
         start = marker["marked_range"]["start_time"]
@@ -273,3 +284,42 @@ def _original(node: Node) -> Node:
 
 def _seconds(time: Node) -> Fraction:
     return Fraction(time["value"]) / Fraction(time["rate"])
+
+
+def split_model(project: Project, rendered: Sequence[Rendered]) -> Project:
+    """The project with clips split where pieces of them were rendered; those show the rendered file in its own time."""
+    by_place: dict[str, list[Rendered]] = {}
+    for one in rendered:
+        by_place.setdefault(one.place, []).append(one)
+    if not by_place:
+        return project
+    return replace(project, tracks=tuple(_split_track(t, by_place, project.rate) for t in project.tracks))
+
+
+def _split_track(track: Track, rendered: Mapping[str, Sequence[Rendered]], rate: Fraction) -> Track:
+    items: list[Item] = []
+    for item in track.items:
+        if isinstance(item, Nest):
+            items.append(replace(item, tracks=tuple(_split_track(t, rendered, rate) for t in item.tracks)))
+        elif isinstance(item, Clip) and item.place in rendered:
+            items += [_model_piece(item, part, rate) for part in parts_of(item, rendered[item.place])]
+        else:
+            items.append(item)
+    return replace(track, items=tuple(items))
+
+
+def _model_piece(clip: Clip, part: Part, rate: Fraction) -> Clip:
+    span, one = part
+    shown = clip.source_span(span)
+    joint = clip.joint if span.stop == clip.record.stop else None
+    if one is None:
+        return replace(clip, record=span, source=shown, joint=joint)
+    available = Span(one.timecode, one.available.duration)
+    media = Media(
+        "file", one.path.name, str(one.path.absolute()), one.path.absolute(), available, rate, clip.media.reel
+    )
+    source = Span(one.timecode + one.source.start - one.available.start, span.duration)
+    return replace(
+        clip, record=span, source=source, media=media, rate=rate, speed=Fraction(1), joint=joint,
+        original=Original(clip.media, shown, clip.speed),
+    )  # fmt: skip

@@ -1,0 +1,101 @@
+"""What patching any XML project has in common: which clips change, and how an element is taken out or put in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from lp_editor.errors import ProjectError
+from lp_editor.timeline import marks
+from lp_editor.timeline.dialects.markup import Element, Markup, Splice
+from lp_editor.timeline.dialects.source import by_place
+from lp_editor.timeline.model import Clip, Marker, Project, Span
+from lp_editor.timeline.relink import Part, Rendered, parts_of
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to happen to one clip's element: marks that came and went, and the pieces it is split into."""
+
+    element: Element
+    clip: Clip
+    gone: frozenset[str]
+    fresh: tuple[Marker, ...]
+    rendered: tuple[Rendered, ...]
+
+    @property
+    def parts(self) -> list[Part]:
+        """The pieces in order; one of the whole clip where nothing was rendered."""
+        return parts_of(self.clip, self.rendered)
+
+
+def changes(
+    before: Project, after: Project, rendered: Sequence[Rendered], elements: Mapping[str, Element]
+) -> list[Change]:  # fmt: skip
+    """What changes, in file order; of a nested clip that shows at several places, its first one with a change.
+
+    Marks that stand in markers of the file already are left as they stand there.
+    """
+    found: dict[Element, Change] = {}
+    new = by_place(after)
+    for place, clip in by_place(before).items():
+        now, element = new[place], elements.get(place)
+        mine = tuple(r for r in rendered if r.place == place)
+        written = [id for marker in clip.markers for id in marks.ids_of(marker)]
+        wanted = {s.id: s for s in now.segments} | ({now.joint.id: now.joint} if now.joint else {})
+        had = {s.id: s for s in clip.segments} | ({clip.joint.id: clip.joint} if clip.joint else {})
+        gone = frozenset(i for i in written if i in had and wanted.get(i) != had[i])
+        kept = [i for i in written if i not in gone]
+        fresh = tuple(marks.markers_of(now, after.rate, kept))
+        if (gone or fresh or mine) and place.split(">")[-1].startswith("V"):
+            if element is None:
+                raise ProjectError(f'clip "{clip.name}" ({place}) cannot be written back into this file')
+            found.setdefault(element, Change(element, now, gone, fresh, mine))
+    return [found[e] for e in sorted(found, key=lambda e: e.start)]
+
+
+def removed(markup: Markup, element: Element) -> Splice:
+    """The splice that takes an element away with the line it stood on."""
+    return Splice(element.start - len(markup.indent(element).encode()), element.end, "")
+
+
+def after(element: Element, indent: str, *texts: str) -> Splice:
+    """The splice that puts elements behind another one, a line each."""
+    return Splice(element.end, element.end, "".join(indent + text for text in texts))
+
+
+def indented(text: str, indent: str, step: str = "\t") -> str:
+    """Lines of a new element that stands after ``indent``: each ``\\t`` they begin with is one more step."""
+    lines = text.split("\n")
+    out = [lines[0]]
+    for line in lines[1:]:
+        depth = len(line) - len(line.lstrip("\t"))
+        out.append(indent + step * depth + line[depth:])
+    return "".join(out)
+
+
+def step_of(markup: Markup, element: Element) -> str:
+    """How much further a child stands than its parent in this file."""
+    if not element.children:
+        return "\t"
+    inner, outer = markup.indent(element.children[0]), markup.indent(element)
+    return inner[len(outer) :] if inner.startswith(outer) and len(inner) > len(outer) else "\t"
+
+
+def record_of(clip: Clip, marker: Marker) -> Span:
+    """Where in record time a clip's marker lies; a point has no length."""
+    if marker.span.duration:
+        return clip.record_span(marker.span)
+    return Span(clip.record_time(marker.span.start), Fraction(0))
+
+
+def home(clip: Clip, marker: Marker, parts: Sequence[Part]) -> int:
+    """Which piece of a clip a marker lies on; the first where it lies on none."""
+    start = record_of(clip, marker).start
+    return next((i for i, (span, _) in enumerate(parts) if span.start <= start < span.stop), 0)
+
+
+def in_file(rendered: Rendered, record: Fraction) -> Fraction:
+    """The seconds from a rendered file's first frame to the one shown at a record time."""
+    return rendered.source.start - rendered.available.start + record - rendered.record.start
