@@ -25,6 +25,7 @@ LAYERS = (
     ("effect", "engine"),
     ("hooks",),
     ("registry",),
+    ("marking",),
     ("media",),
     ("faces", "speech"),
     ("testing",),

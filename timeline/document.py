@@ -78,9 +78,19 @@ class Document:
         empty = [] if any(True for _ in self.project.clips()) else [f"{self.source.name!r} holds no clips"]
         return [*self.source.notes, *empty]
 
+    @property
+    def returned_name(self) -> str:
+        """The name of the file that goes back: in the dialect that came in, or ``.otio`` where that is not written."""
+        suffix = next((s for s, dialect in SUFFIXES.items() if dialect == self.source.dialect), ".otio")
+        return self.path.stem + (suffix if not isinstance(self.source, dialects.ReadOnly) else ".otio")
+
     def replace(self, project: Project) -> Document:
         """The document with the marks of another version of its project; nothing else of the file moves."""
         return replace(self, source=self.source.marked(self.project, project), project=project)
+
+    def understood(self, project: Project) -> Document:
+        """The document with the marks that its own markers ask for: they are in the file already, nothing changes."""
+        return replace(self, source=self.source.understood(project), project=project)
 
     def relinked(self, rendered: Sequence[Rendered]) -> Document:
         """The document with clips split and linked to what was rendered of them."""

@@ -14,7 +14,7 @@ from lp_editor.timeline.find import find_segment
 from lp_editor.timeline.model import Clip, Item, Joint, Nest, Project, Segment, Track
 
 __all__ = [
-    "Project", "add_joint", "add_segment", "all_ids", "clip_before_cut", "delete_key", "move_key", "new_id", "remove_marks",
+    "Project", "add_joint", "add_segment", "all_ids", "clip_at_cut", "clip_before_cut", "delete_key", "move_key", "new_id", "remove_marks",
     "set_key",
 ]  # fmt: skip
 
@@ -78,6 +78,22 @@ def clip_before_cut(project: Project, record: Fraction) -> Clip:
     if best is None:
         raise TimeError("no cut between two clips lies within a second of there")
     return best[1]
+
+
+def clip_at_cut(project: Project, clip: Clip | None, record: Fraction) -> Clip:
+    """The clip before the cut that a place means: of a clip its nearer end, of the program the nearest cut.
+
+    Raises `TimeError` where there is none.
+    """
+    if clip is None:
+        return clip_before_cut(project, record)
+    if record - clip.record.start >= clip.record.stop - record:
+        return clip
+    for items in _rows(project.tracks):
+        for a, b in itertools.pairwise(items):
+            if isinstance(a, Clip) and isinstance(b, Clip) and b.place == clip.place:
+                return a
+    raise TimeError(f'no clip lies directly before "{clip.name}" ({clip.place}), so there is no cut to join')
 
 
 def remove_marks(project: Project, ids: Collection[str]) -> Project:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lp_editor.cli.project import add_source, opened
 from lp_editor.errors import OutputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def add(commands: Any) -> None:
         epilog="examples:\n  lp-editor still cut.otio --at 2s -o still.png\n"
         "  lp-editor still cut.otio --at 01:00:02:00 -o both.png --compare\n",
     )  # fmt: skip
-    still.add_argument("project", type=Path)
+    add_source(still)
     still.add_argument("--at", required=True, metavar="TIME", help="record time")
     still.add_argument("-o", "--output", type=Path, required=True, help="a .png or .jpg")
     still.add_argument("--compare", action="store_true", help="the frame as filmed on the left, finished on the right")
@@ -33,7 +34,7 @@ def add(commands: Any) -> None:
         "  lp-editor render cut.otio --clips rendered/\n"
         "\nWhat was rendered before is kept: only what changed is rendered again.\n",
     )  # fmt: skip
-    render.add_argument("project", type=Path)
+    add_source(render)
     where = render.add_mutually_exclusive_group(required=True)
     where.add_argument("-o", "--output", type=Path, help="one file for the whole cut (.mp4, .mov, .mkv)")
     where.add_argument(
@@ -78,7 +79,7 @@ def _still(asked: argparse.Namespace) -> int:
     from lp_editor.render.sheet import side_by_side
 
     check_output(asked.output, asked.force)
-    document = verbs.open_project(asked.project)
+    document = opened(asked)
     with shown(asked.quiet, False) as progress:
         finished, filmed, report = verbs.still(
             document, asked.at, _settings(asked), registry=installed(), progress=progress
@@ -97,7 +98,7 @@ def _render(asked: argparse.Namespace) -> int:
     from lp_editor.cli.progress import shown, tell
     from lp_editor.render.program import check_output
 
-    document = verbs.open_project(asked.project)
+    document = opened(asked)
     settings, registry = _settings(asked), installed()
     if asked.clips is None:
         with shown(asked.quiet, asked.json) as progress:
@@ -108,7 +109,7 @@ def _render(asked: argparse.Namespace) -> int:
         return 0
     if asked.matte or asked.format:
         raise OutputError("--clips writes each stretch in its clip's own format; --matte and --format go with -o")
-    target = asked.clips / asked.project.with_suffix(".otio").name
+    target = asked.clips / document.returned_name
     if target.exists():
         check_output(target, asked.force)
     with shown(asked.quiet, asked.json) as progress:

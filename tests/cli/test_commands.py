@@ -276,7 +276,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
     def stopped(path: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lp_editor.timeline.document.open_document", stopped)
+    monkeypatch.setattr("lp_editor.verbs.open_document", stopped)
     assert run("inspect", offline) == 130
     assert "run the same command again" in capsys.readouterr().err
 
@@ -287,7 +287,7 @@ def test_our_own_mistake_is_no_traceback_unless_asked_for(
     def broken(path: object) -> NoReturn:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("lp_editor.timeline.document.open_document", broken)
+    monkeypatch.setattr("lp_editor.verbs.open_document", broken)
     assert run("inspect", offline) == 1
     err = capsys.readouterr().err
     assert "ZeroDivisionError: a bug" in err

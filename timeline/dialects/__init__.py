@@ -40,6 +40,10 @@ class ReadOnly:
     notes: Sequence[str] = ()
     stores_marks: bool = False
 
+    def understood(self, project: Project) -> ReadOnly:
+        """The same, with the marks that its markers ask for."""
+        return replace(self, project=project)
+
     def marked(self, before: Project, after: Project) -> ReadOnly:
         """The file with other marks, which the sidecar keeps."""
         return replace(self, project=after)

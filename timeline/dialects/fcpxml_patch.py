@@ -52,6 +52,7 @@ class FcpxmlFile:
     names: Sequence[str]
     name: str
     rendered: tuple[Rendered, ...] = ()
+    known: bool = False
     dialect: str = "fcpxml"
     stores_marks: bool = False
 
@@ -59,6 +60,10 @@ class FcpxmlFile:
     def notes(self) -> Sequence[str]:
         """What could not be taken over."""
         return self.book.reading.notes
+
+    def understood(self, project: Project) -> FcpxmlFile:
+        """The file whose markers ask for the marks that ``project`` has: their absence later means they are to go."""
+        return replace(self, before=project, project=project, known=True)
 
     def marked(self, before: Project, after: Project) -> FcpxmlFile:
         """The file with other marks."""
@@ -98,7 +103,7 @@ class _Patch:
 
     def bytes(self) -> bytes:
         """The whole file."""
-        found = changes(self.file.before, self.file.project, self.file.rendered, self.book.clips)
+        found = changes(self.file.before, self.file.project, self.file.rendered, self.book.clips, self.file.known)
         splices = [s for change in found for s in self._changed(change)]
         shelf = self.markup.root.find("resources")
         if self.fresh and shelf is not None:

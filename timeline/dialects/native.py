@@ -6,12 +6,14 @@ import copy
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from lp_editor.errors import ProjectError
+from lp_editor.timeline import marks
 from lp_editor.timeline.dialects import otio
 from lp_editor.timeline.dialects.otio import OURS, Address, Node
 from lp_editor.timeline.dialects.source import by_place, chosen
@@ -30,18 +32,30 @@ class NativeFile:
     indent: int | None
     names: Sequence[str]
     name: str
+    top: Address = ()
     notes: Sequence[str] = ()
     dialect: str = "otio"
     stores_marks: bool = True
 
+    def understood(self, project: Project) -> NativeFile:
+        """The same, with the marks that its markers ask for."""
+        return replace(self, project=project)
+
     def marked(self, before: Project, after: Project) -> NativeFile:
-        """The file with other marks; nothing else of the tree moves."""
+        """The file with other marks; nothing else of the tree moves. Markers whose marks were taken back go."""
         tree = copy.deepcopy(self.tree)
         old, joints_in, joints_before = by_place(before), _joints_in(after), _joints_in(before)
         for clip in after.clips():
             was, joint_in = old[clip.place], joints_in.get(clip.place)
             if (was.segments, was.joint, joints_before.get(clip.place)) != (clip.segments, clip.joint, joint_in):
-                _patch(otio.node_at(tree, self.addresses[clip.place]), clip, joint_in)
+                node = otio.node_at(tree, self.addresses[clip.place])
+                _patch(node, clip, joint_in)
+                _unmark(node, set(_ids(was)) - set(_ids(clip)), Fraction(0))
+        gone = {i for c in before.clips() for i in _ids(c)} - {i for c in after.clips() for i in _ids(c)}
+        if gone:
+            start = otio.start_of(otio.node_at(tree, self.top))
+            for row in otio.marked_rows(otio.node_at(tree, self.top)):
+                _unmark(row, gone, start)
         return replace(self, tree=tree, project=after)
 
     def relinked(self, project: Project, rendered: Sequence[Rendered]) -> NativeFile:
@@ -83,7 +97,7 @@ def viewed(tree: Node, path: Path, wanted: str | None = None, indent: int | None
     names = [name for name, _ in found]
     number = chosen(names, wanted, path)
     project, addresses = otio.read(seen, path, found[number][1])
-    return NativeFile(seen, project, addresses, indent, names, names[number])
+    return NativeFile(seen, project, addresses, indent, names, names[number], found[number][1])
 
 
 def _joints_in(project: Project) -> dict[str, str]:
@@ -94,6 +108,22 @@ def _joints_in(project: Project) -> dict[str, str]:
             if isinstance(a, Clip) and isinstance(b, Clip) and a.joint:
                 found[b.place] = a.joint.id
     return found
+
+
+def _ids(clip: Clip) -> list[str]:
+    return [s.id for s in clip.segments] + ([clip.joint.id] if clip.joint else [])
+
+
+def _unmark(node: Node, gone: Collection[str], start: Fraction) -> None:
+    """Take away the markers of a node that ask for marks which are no more."""
+    stored = node.get("markers")
+    if gone and isinstance(stored, list):
+        node["markers"] = [m for m in stored if not _asks(m, gone, start)]
+
+
+def _asks(node: Node, gone: Collection[str], start: Fraction) -> bool:
+    marker = otio.marker_of(node, start)
+    return marker is not None and any(id in gone for id in marks.ids_of(marker))
 
 
 def _all_tracks(tracks: Sequence[Track]) -> Iterator[Track]:

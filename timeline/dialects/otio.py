@@ -88,8 +88,8 @@ def read(tree: Any, path: Path, top: Address = ()) -> tuple[Project, Mapping[str
     try:
         tracks = _tracks_of_top(node, top, reading, path)
         rate = _project_rate(node, path)
-        start = _time(node["global_start_time"]) if _is(node.get("global_start_time"), "RationalTime") else Fraction(0)
-        markers = _program_markers(node, start)
+        start = start_of(node)
+        markers = tuple(m for row in marked_rows(node) for m in _markers(row, start))
     except ProjectError as error:
         raise error if str(path) in str(error) else ProjectError(f"{path}: {error}") from error
     except (LpEditorError, KeyError, TypeError, ValueError, AttributeError, OverflowError, ZeroDivisionError) as error:
@@ -121,32 +121,52 @@ def _tracks_of_top(node: Node, at: Address, reading: Reading, path: Path) -> tup
     raise ProjectError(f"{path} holds a {kind or 'nothing'}; a Timeline, Stack, Track or Clip can be edited")
 
 
-def _markers(node: Node) -> Iterator[Marker]:
-    """The markers of a node, in its own time. What one says may stand in its comment, or where Resolve keeps it."""
+def marker_of(marker: Any, start: Fraction = Fraction(0)) -> Marker | None:
+    """A marker of a node, in its own time; None for what is none or cannot be placed.
+
+    What it says may stand in its comment, or where Resolve keeps notes. One of a timeline may be written as timecode:
+    ``start`` is taken off. A frame's length is a point.
+    """
+    window = marker.get("marked_range") if isinstance(marker, dict) else None
+    if not _is(window, "TimeRange"):
+        return None
+    metadata = marker.get("metadata")
+    resolve = metadata.get("Resolve_OTIO") if isinstance(metadata, dict) else None
+    texts = [marker.get("comment"), resolve.get("Note") if isinstance(resolve, dict) else None]
+    note = next((t for t in texts if isinstance(t, str) and t), "")
+    try:
+        span = _span(window)
+        frame = 1 / exact_rate(_number(window["duration"]["rate"]))
+    except (LpEditorError, KeyError, TypeError):
+        return None  # it says nothing to us; it stays in the file
+    span = Span(span.start, span.duration if span.duration > frame else Fraction(0))
+    if start and span.start >= start:
+        span = span.moved(-start)
+    return Marker(str(marker.get("name") or ""), note, span)
+
+
+def _markers(node: Node, start: Fraction = Fraction(0)) -> Iterator[Marker]:
+    """The markers of a node."""
     stored = node.get("markers")
-    for marker in stored if isinstance(stored, list) else []:
-        window = marker.get("marked_range") if isinstance(marker, dict) else None
-        if not _is(window, "TimeRange"):
-            continue
-        metadata = marker.get("metadata")
-        resolve = metadata.get("Resolve_OTIO") if isinstance(metadata, dict) else None
-        texts = [marker.get("comment"), resolve.get("Note") if isinstance(resolve, dict) else None]
-        note = next((t for t in texts if isinstance(t, str) and t), "")
-        try:
-            yield Marker(str(marker.get("name") or ""), note, _span(window))
-        except LpEditorError:
-            continue  # a marker that cannot be placed says nothing to us; it stays in the file
+    for one in stored if isinstance(stored, list) else []:
+        marker = marker_of(one, start)
+        if marker is not None:
+            yield marker
 
 
-def _program_markers(node: Node, start: Fraction) -> tuple[Marker, ...]:
-    """The markers of a timeline and of its tracks, in record time; those written as timecode are brought to it."""
+def start_of(node: Node) -> Fraction:
+    """The start timecode of a timeline, in seconds."""
+    start = node.get("global_start_time")
+    return _time(start) if _is(start, "RationalTime") else Fraction(0)
+
+
+def marked_rows(node: Node) -> list[Node]:
+    """The nodes that bear a timeline's own markers: its stack, and its tracks."""
     stack = node.get("tracks") if _is(node, "Timeline") else node
     if not isinstance(stack, dict) or _is(stack, "Clip"):
-        return ()
+        return []
     children = stack.get("children") if _is(stack, "Stack") else []
-    rows = [stack, *(c for c in children if _is(c, "Track"))] if isinstance(children, list) else [stack]
-    found = [m for row in rows for m in _markers(row)]
-    return tuple(replace(m, span=m.span.moved(-start)) if start and m.span.start >= start else m for m in found)
+    return [stack, *(c for c in children if _is(c, "Track"))] if isinstance(children, list) else [stack]
 
 
 def _dict(value: Any, what: str) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,7 +11,7 @@ from lp_editor.errors import ProjectError
 from lp_editor.timeline import marks
 from lp_editor.timeline.dialects.markup import Element, Markup, Splice
 from lp_editor.timeline.dialects.source import by_place
-from lp_editor.timeline.model import Clip, Marker, Project, Span
+from lp_editor.timeline.model import Clip, Joint, Marker, Project, Segment, Span
 from lp_editor.timeline.relink import Part, Rendered, parts_of
 
 
@@ -31,28 +32,50 @@ class Change:
 
 
 def changes(
-    before: Project, after: Project, rendered: Sequence[Rendered], elements: Mapping[str, Element]
+    before: Project, after: Project, rendered: Sequence[Rendered], elements: Mapping[str, Element], known: bool
 ) -> list[Change]:  # fmt: skip
     """What changes, in file order; of a nested clip that shows at several places, its first one with a change.
 
-    Marks that stand in markers of the file already are left as they stand there.
+    Marks that stand in markers of the file already are left as they stand there. ``known``: the file's markers were
+    understood, so that one whose mark is no more is to go.
     """
     found: dict[Element, Change] = {}
-    new = by_place(after)
+    new, program = by_place(after), kept_in_program(before, after)
     for place, clip in by_place(before).items():
+        if not place.split(">")[-1].startswith("V"):
+            continue
         now, element = new[place], elements.get(place)
         mine = tuple(r for r in rendered if r.place == place)
         written = [id for marker in clip.markers for id in marks.ids_of(marker)]
-        wanted = {s.id: s for s in now.segments} | ({now.joint.id: now.joint} if now.joint else {})
-        had = {s.id: s for s in clip.segments} | ({clip.joint.id: clip.joint} if clip.joint else {})
-        gone = frozenset(i for i in written if i in had and wanted.get(i) != had[i])
-        kept = [i for i in written if i not in gone]
+        wanted, had = marks_of(now), marks_of(clip)
+        gone = frozenset(i for i in written if known and (i not in wanted or wanted[i] != had.get(i)))
+        kept = [i for i in (*written, *(j for j in wanted if base_id(j) in program)) if i not in gone]
         fresh = tuple(marks.markers_of(now, after.rate, kept))
-        if (gone or fresh or mine) and place.split(">")[-1].startswith("V"):
+        if gone or fresh or mine:
             if element is None:
                 raise ProjectError(f'clip "{clip.name}" ({place}) cannot be written back into this file')
             found.setdefault(element, Change(element, now, gone, fresh, mine))
     return [found[e] for e in sorted(found, key=lambda e: e.start)]
+
+
+def marks_of(clip: Clip) -> dict[str, Segment | Joint]:
+    """A clip's marks by id."""
+    segments: dict[str, Segment | Joint] = {s.id: s for s in clip.segments}
+    return segments | ({clip.joint.id: clip.joint} if clip.joint else {})
+
+
+def base_id(id: str) -> str:
+    """The id of the marker that made a mark: those over several clips number theirs."""
+    return re.sub(r"-\d+$", "", id)
+
+
+def kept_in_program(before: Project, after: Project) -> set[str]:
+    """The ids of marks that the program's own markers still say right."""
+    written = {id for marker in before.markers for id in marks.ids_of(marker)}
+    had = {id: mark for clip in before.clips() for id, mark in marks_of(clip).items() if base_id(id) in written}
+    now = {id: mark for clip in after.clips() for id, mark in marks_of(clip).items() if id in had}
+    wrong = {base_id(id) for id, mark in had.items() if now.get(id) != mark}
+    return {base_id(id) for id in had} - wrong
 
 
 def removed(markup: Markup, element: Element) -> Splice:

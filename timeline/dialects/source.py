@@ -46,6 +46,9 @@ class Source(Protocol):
     def stores_marks(self) -> bool:
         """Whether our marks survive inside the file; otherwise a sidecar has them."""
 
+    def understood(self, project: Project) -> Source:
+        """The file whose markers ask for the marks that ``project`` has."""
+
     def marked(self, before: Project, after: Project) -> Source:
         """The file with the marks of ``after``, where those of ``before`` were."""
 

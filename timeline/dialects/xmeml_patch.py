@@ -25,12 +25,13 @@ from lp_editor.timeline.dialects.patching import (
     home,
     in_file,
     indented,
+    kept_in_program,
     record_of,
     removed,
     step_of,
 )
 from lp_editor.timeline.dialects.xmeml import TICKS, Book, frames, rate_of
-from lp_editor.timeline.model import Clip, Marker, Project, Span
+from lp_editor.timeline.model import Marker, Project, Span
 from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.timecode import drops, is_ntsc, nominal, timecode
 
@@ -48,6 +49,7 @@ class XmemlFile:
     name: str
     top: Element
     rendered: tuple[Rendered, ...] = ()
+    known: bool = False
     dialect: str = "xmeml"
     stores_marks: bool = False
 
@@ -55,6 +57,10 @@ class XmemlFile:
     def notes(self) -> Sequence[str]:
         """What could not be taken over."""
         return self.book.reading.notes
+
+    def understood(self, project: Project) -> XmemlFile:
+        """The file whose markers ask for the marks that ``project`` has: their absence later means they are to go."""
+        return replace(self, before=project, project=project, known=True)
 
     def marked(self, before: Project, after: Project) -> XmemlFile:
         """The file with other marks."""
@@ -118,7 +124,7 @@ class _Patch:
 
     def bytes(self) -> bytes:
         """The whole file."""
-        found = changes(self.file.before, self.file.project, self.file.rendered, self.book.clips)
+        found = changes(self.file.before, self.file.project, self.file.rendered, self.book.clips, self.file.known)
         by_element = {c.element: c for c in found}
         splices: list[Splice] = []
         inside = 0
@@ -133,12 +139,13 @@ class _Patch:
         return self.markup.encoded([*splices, *self._timeline_markers()])
 
     def _timeline_markers(self) -> Iterator[Splice]:
-        """Takes away the timeline's markers whose marks are gone."""
-        before = {i for c in self.file.before.clips() for i in _ids(c)}
-        after_ids = {i for c in self.file.project.clips() for i in _ids(c)}
+        """Takes away the timeline's markers that no longer say what is marked."""
+        if not self.file.known:
+            return
+        kept = kept_in_program(self.file.before, self.file.project)
         for marker, node in zip(self.file.before.markers, self.file.top.all("marker"), strict=True):
-            ids = [i for i in marks.ids_of(marker) if i in before]
-            if ids and not set(ids) & after_ids:
+            ids = marks.ids_of(marker)
+            if ids and not kept & set(ids):
                 yield removed(self.markup, node)
 
     def _defined(self, node: Element) -> Iterator[Splice]:
@@ -352,10 +359,6 @@ class _Patch:
         for when in (e for e in filter.walk() if e.tag == "when" and re.fullmatch(r"-?\d+(\.\d+)?", e.text)):
             record = clip.record.start + (Fraction(when.text) - begin) / own
             yield content_of(when, round(in_file(rendered, record) * self.rate))
-
-
-def _ids(clip: Clip) -> list[str]:
-    return [s.id for s in clip.segments] + ([clip.joint.id] if clip.joint else [])
 
 
 def _beside(node: Element, step: int) -> Element | None:
