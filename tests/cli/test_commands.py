@@ -273,7 +273,7 @@ def test_a_demo_of_a_film_jumps_where_the_face_changes_least(filmed: Path, tmp_p
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
     offline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stopped(path: object) -> NoReturn:
+    def stopped(*asked: object) -> NoReturn:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lp_editor.verbs.open_document", stopped)
@@ -284,7 +284,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
 def test_our_own_mistake_is_no_traceback_unless_asked_for(
     offline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(path: object) -> NoReturn:
+    def broken(*asked: object) -> NoReturn:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr("lp_editor.verbs.open_document", broken)
