@@ -75,7 +75,7 @@ def relinked(
     for place in sorted(by_place, key=lambda p: _order(addresses[p]), reverse=True):
         address = addresses[place]
         if not address:
-            tree.update(_split(tree, clips[place], by_place[place])[0])
+            _wrap(tree, _split(tree, clips[place], by_place[place]))
             continue
         siblings: Any = tree
         for step in address[:-1]:
@@ -83,6 +83,16 @@ def relinked(
         index = address[-1]
         siblings[index : int(index) + 1] = _split(siblings[index], clips[place], by_place[place])
     return tree
+
+
+def _wrap(tree: Node, pieces: list[Node]) -> None:
+    """Make a tree that is one clip by itself a track of its pieces; `original_view` takes the track off again."""
+    name = tree.get("name", "")
+    tree.clear()
+    tree |= {
+        "OTIO_SCHEMA": "Track.1", "metadata": {OURS: {"version": VERSION, "wrapped": True}}, "name": name,
+        "source_range": None, "effects": [], "markers": [], "enabled": True, "kind": "Video", "children": pieces,
+    }  # fmt: skip
 
 
 def _order(address: Address) -> tuple[tuple[int, str], ...]:
@@ -186,6 +196,9 @@ def original_view(tree: Node) -> Node:
     if not _has_rendered(tree):
         return tree
     restored: Node = _restored(copy.deepcopy(tree))
+    children = restored.get("children")
+    if _safe_ours(restored).get("wrapped") and isinstance(children, list) and len(children) == 1:
+        restored = children[0]
     return restored
 
 
