@@ -545,10 +545,15 @@ def _rows(lane: Sequence[Found]) -> list[list[Found]]:
         rows[row].append(found)
         ends[row] = found.record.stop
     for found in (f for f in lane if not f.solid and rows):
-        middle = found.record.start + found.record.duration / 2
-        rows[min(range(len(rows)), key=lambda i: min(_far(f, middle) for f in rows[i]))].append(found)
+        middle, reach = found.record.start + found.record.duration / 2, found.record.duration
+        far, row = min((min(_far(f, middle) for f in cells), i) for i, cells in enumerate(rows))
+        if far <= reach:  # the sound of a cut between two silent clips fades nothing
+            rows[row].append(found)
     return rows
 
 
 def _far(found: Found, middle: Fraction) -> Fraction:
+    """How far a clip's nearer end lies from the middle of a transition."""
+    if not found.solid:
+        return Fraction(10**9)
     return min(abs(found.record.start - middle), abs(found.record.stop - middle))

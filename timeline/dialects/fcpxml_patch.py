@@ -122,6 +122,10 @@ class _Patch:
             return self._markers(change, 0, None)
         if node.tag not in PLAIN:
             raise OutputError(f"{fcpxml.label(node)} is a {node.tag}, so no part of it can show a render")
+        if node.parent is not None and node.parent.tag in ("event", "fcpxml"):
+            raise OutputError(
+                f"{fcpxml.label(node)} lies in the browser, not in a project; put it into one and export that"
+            )
         outer = node.parent if node.parent is not None and node.parent.tag == "audition" else node
         gap = self.markup.indent(outer) or "\n"
         texts = [self._piece(change, i, outer) for i in range(len(parts))]

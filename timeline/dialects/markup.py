@@ -103,9 +103,11 @@ class Markup:
 
     def indent(self, element: Element) -> str:
         """The line break and blanks before an element, to put another one beside it."""
-        before = self.content[: element.start]
-        blank = re.search(rb"\r?\n[ \t]*$", before)
-        return blank[0].decode() if blank else ""
+        line = self.content.rfind(b"\n", 0, element.start)
+        blank = self.content[max(line, 0) : element.start]
+        if line < 0 or blank.strip():
+            return ""
+        return ("\r" if self.content[line - 1 : line] == b"\r" else "") + blank.decode()
 
 
 def spliced(content: bytes, splices: Sequence[Splice], start: int, end: int) -> str:
