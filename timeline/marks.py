@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import blake2b
 
 from lp_editor.errors import ProjectError
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.cut import Dissolve, Morph, Picture, Shown, Strip, cut
-from lp_editor.timeline.model import Clip, Ease, Joint, Marker, ParamValue, Project, Segment, Span
+from lp_editor.timeline.model import Clip, Ease, Item, Joint, Marker, Nest, ParamValue, Project, Segment, Span, Track
 from lp_editor.timeline.timecode import parse_time, timecode
 
 OURS = re.compile(r"^\s*lp(?:\s*[:>]\s*|\s+|$)", re.IGNORECASE)
@@ -197,13 +197,29 @@ def _on_timeline(request: Request, project: Project) -> list[tuple[Clip, Span]]:
         later = [m.span.start for m in project.markers if m.span.start > span.start]
         span = Span.between(span.start, min([*later, max(project.duration, span.start)]))
     found: dict[str, tuple[Clip, Span]] = {}
-    for event in cut(project):
+    for event in cut(_as_if_there(project)):
         shown = Span(Fraction(event.first) / project.rate, Fraction(event.count) / project.rate).intersect(span)
         for strip in _strips(event.picture) if shown else []:
             _add(found, strip, span)
         if point and found:
             break
-    return list(found.values())
+    clips = {clip.place: clip for clip in project.clips()}
+    return [(clips[place], part) for place, (_, part) in found.items()]
+
+
+def _as_if_there(project: Project) -> Project:
+    """A project in which clips without media show some: a mark may lie on them before they are found."""
+
+    def item(one: Item) -> Item:
+        if isinstance(one, Nest):
+            return replace(one, tracks=tuple(map(row, one.tracks)))
+        lost = isinstance(one, Clip) and one.media.kind == "missing"
+        return replace(one, media=replace(one.media, kind="file")) if isinstance(one, Clip) and lost else one
+
+    def row(track: Track) -> Track:
+        return replace(track, items=tuple(map(item, track.items)))
+
+    return replace(project, tracks=tuple(map(row, project.tracks)))
 
 
 def _add(found: dict[str, tuple[Clip, Span]], strip: Strip, span: Span) -> None:
