@@ -8,7 +8,7 @@ other dialects the input is never overwritten: a sidecar beside it has the marks
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -24,7 +24,7 @@ from lp_editor.timeline.dialects.otio import Address, Node
 from lp_editor.timeline.dialects.source import Source
 from lp_editor.timeline.media import Search, found_media
 from lp_editor.timeline.model import Project
-from lp_editor.timeline.relink import Rendered, split_model
+from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 
 MOST_BYTES = 256 << 20
@@ -50,6 +50,8 @@ class Document:
     digest: str
     sidecar: Sidecar = field(default_factory=Sidecar)
     rendered: tuple[Rendered, ...] = ()
+    losses: tuple[str, ...] = ()
+    """What could not be said in the file that was written last, clip by clip."""
 
     @property
     def tree(self) -> Node:
@@ -98,10 +100,6 @@ class Document:
             return replace(self, rendered=tuple(rendered))
         return replace(self, source=self.source.relinked(self.project, rendered), rendered=tuple(rendered))
 
-    def cut(self) -> Project:
-        """The project as it is to be shown elsewhere: split where pieces of it were rendered."""
-        return split_model(self.project, self.rendered)
-
     def save(self, path: Path | None = None) -> Document:
         """Write the file, over its own one only if nobody else changed that since; returns the document as it now lies.
 
@@ -121,7 +119,7 @@ class Document:
             _remember(target)
         content = source.content()
         write_bytes(target, content)
-        saved = replace(self, path=target, source=source, digest=_digest(content))
+        saved = replace(self, path=target, source=source, digest=_digest(content), losses=tuple(self._baked()))
         return saved if source.stores_marks else saved._with_sidecar()
 
     def _check(self, target: Path) -> None:
@@ -150,7 +148,16 @@ class Document:
         if target.exists():
             _remember(target)
         write_bytes(target, written.content)
-        return open_document(target)
+        return replace(open_document(target), losses=(*written.losses, *self._baked()))
+
+    def _baked(self) -> Iterator[str]:
+        """What renders take with them that an editor had set on the clip."""
+        clips = {c.place: c for c in self.project.clips()}
+        for one in self.rendered:
+            clip = clips[one.place]
+            if clip.speed != 1:
+                text = f"{float(clip.speed) * 100:g} % speed"
+                yield f"{clip.place} {clip.name}: its {text} is baked into {one.path.name}"
 
 
 def open_document(

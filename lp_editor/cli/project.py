@@ -58,6 +58,12 @@ def opened(asked: argparse.Namespace) -> Document:
     return document
 
 
+def tell_losses(document: Document) -> None:
+    """Tell on the error stream what the file that was written cannot say."""
+    for line in document.losses:
+        print(f"lost: {line}", file=sys.stderr)
+
+
 def _add_inspect(commands: Any) -> None:
     command = commands.add_parser(
         "inspect", help="show tracks, clips, media and marks",
@@ -183,7 +189,7 @@ def _mark(asked: argparse.Namespace) -> int:
     made = verbs.mark(
         document, effect, clip=asked.clip, at=asked.at, length=asked.length, params=params, registry=installed()
     )
-    made.document.save(asked.output)
+    tell_losses(made.document.save(asked.output))
     clip, mark = made.clip, made.mark
     if asked.json:
         stored = segment_to_json(mark) if isinstance(mark, Segment) else joint_to_json(mark)

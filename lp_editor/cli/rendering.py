@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lp_editor.cli.project import add_source, opened
+from lp_editor.cli.project import add_source, opened, tell_losses
 from lp_editor.errors import OutputError
 
 if TYPE_CHECKING:
@@ -114,6 +114,6 @@ def _render(asked: argparse.Namespace) -> int:
         check_output(target, asked.force)
     with shown(asked.quiet, asked.json) as progress:
         relinked, report = verbs.render_stretches(document, asked.clips, settings, registry=registry, progress=progress)
-    relinked.save(target)
+    tell_losses(relinked.save(target))
     tell(report, str(target), asked.quiet, asked.json)
     return 0

@@ -26,6 +26,9 @@ Address: TypeAlias = tuple[str | int, ...]
 OURS = "lp_editor"
 """The key of our metadata."""
 
+REEL = "cmx_3600"
+"""Where a clip's reel stands in its metadata."""
+
 SNAP = Fraction(1, 1_000_000)
 """Values this near to a thousandth of a frame are it: float noise goes, real fractions stay."""
 
@@ -277,7 +280,7 @@ def ours(node: Node) -> Node:
 
 def _clip(node: Node, address: Address, time: Fraction, place: str, reading: Reading) -> Clip:
     reference = _dict(active_reference(node), f"the media of clip {place}")
-    media = _media(reference, reading.folder)
+    media = replace(_media(reference, reading.folder), reel=_reel(node))
     window = node.get("source_range")
     if not _is(window, "TimeRange"):
         window = reference.get("available_range")
@@ -309,6 +312,14 @@ def _clip(node: Node, address: Address, time: Fraction, place: str, reading: Rea
     if own:
         reading.ids[str(own)] = reading.ids.get(str(own), 0) + 1
     return replace(clip, id=str(own or derived_id(clip, reading.ids)), segments=read_segments)
+
+
+def _reel(node: Node) -> str:
+    """The reel that a clip of an edit list kept, where the adapter of those puts it."""
+    metadata = node.get("metadata")
+    kept = metadata.get(REEL) if isinstance(metadata, dict) else None
+    reel = kept.get("reel") if isinstance(kept, dict) else None
+    return reel if isinstance(reel, str) else ""
 
 
 def derived_id(clip: Clip, seen: dict[str, int]) -> str:
@@ -539,8 +550,9 @@ def _new_item(item: Item, rate: Fraction, cuts: Sequence[Fraction]) -> Node:
 
 
 def _new_clip(clip: Clip) -> Node:
+    kept: Node = {REEL: {"reel": clip.media.reel}} if clip.media.reel else {}
     return {
-        "OTIO_SCHEMA": "Clip.2", "metadata": {}, "name": clip.name, "enabled": clip.enabled, "effects": _warp(clip.speed),
+        "OTIO_SCHEMA": "Clip.2", "metadata": kept, "name": clip.name, "enabled": clip.enabled, "effects": _warp(clip.speed),
         "source_range": time_range(Span(clip.source.start, clip.record.duration), clip.rate),
         "markers": [marker_node(m, clip.rate) for m in clip.markers],
         "media_references": {"DEFAULT_MEDIA": _new_reference(clip.media, clip.rate)},

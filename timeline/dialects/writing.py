@@ -7,9 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lp_editor.errors import OutputError
-from lp_editor.timeline.dialects import native, otio
+from lp_editor.timeline.curve import Curve
+from lp_editor.timeline.dialects import (
+    edl_write,
+    fcpxml_patch,
+    fcpxml_write,
+    markup,
+    native,
+    otio,
+    xmeml_patch,
+    xmeml_write,
+)
+from lp_editor.timeline.dialects.planning import Losses, settled
+from lp_editor.timeline.dialects.source import Source
 from lp_editor.timeline.model import Project
-from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.relink import Rendered, split_model
 
 
 @dataclass(frozen=True)
@@ -22,9 +34,33 @@ class Written:
 
 def write(project: Project, rendered: Sequence[Rendered], dialect: str, target: Path) -> Written:
     """A project in a dialect. Raises `OutputError` for one that is not written."""
+    losses = Losses()
     if dialect == "otio":
         return _otio(project, rendered, target)
-    raise OutputError(f"{target}: a project is written as .otio")
+    if dialect != "edl":
+        project, rendered = settled(project, rendered, losses)
+    if dialect == "xmeml":
+        text = xmeml_write.write(project, losses)
+        plain: Source = xmeml_patch.opened(markup.parse(text.encode(), target), target, None)
+    elif dialect == "fcpxml":
+        text = fcpxml_write.write(project, losses)
+        plain = fcpxml_patch.opened(markup.parse(text.encode(), target), target, None)
+    elif dialect == "edl":
+        return Written(edl_write.write(split_model(project, rendered), losses).encode(), losses.lines)
+    else:
+        raise OutputError(f"{target}: a project is written as .otio, .xml, .fcpxml or .edl")
+    marked = plain.marked(plain.project, project)
+    made = marked.relinked(project, rendered) if rendered else marked
+    return Written(made.content(), [*losses.lines, *_joints(project, dialect)])
+
+
+def _joints(project: Project, dialect: str) -> list[str]:
+    """What becomes of marks: their words go out as markers, no more than that."""
+    return [
+        f"{c.place} {c.name}: bezier handles of {s.id} are not in its marker's text"
+        for c in project.clips() for s in c.segments
+        if any(isinstance(v, Curve) and any(k.left or k.right for k in v.keys) for v in s.params.values())
+    ]  # fmt: skip
 
 
 def _otio(project: Project, rendered: Sequence[Rendered], target: Path) -> Written:

@@ -237,7 +237,8 @@ def _clip(
     record = Span.between(start / rate, max(start, end) / rate)
     own = rate_of(element)
     media, zero = media_of(element, own, book)
-    first, speed = _retimed(element, frames(element, "in", ZERO), covered / rate * own, own, place, book)
+    first, speed = _retimed(element, frames(element, "in", ZERO), covered / rate * own, place, book)
+    first = _exactly(element, first, own)
     name = element.value("name") or file_name(media.url) or media.name or place
     inner = element.find("sequence")
     if inner is not None:
@@ -318,7 +319,7 @@ def retime_of(element: Element) -> Element | None:
 
 
 def _retimed(
-    element: Element, start: Fraction, covered: Fraction, rate: Fraction, place: str, book: Book
+    element: Element, start: Fraction, covered: Fraction, place: str, book: Book
 ) -> tuple[Fraction, Fraction]:  # fmt: skip
     """The frame of the file that a clip shows first, and its speed; ``covered`` frames lie under a transition."""
     effect = retime_of(element)
@@ -328,10 +329,13 @@ def _retimed(
     given = {p.value("parameterid"): p for p in effect.all("parameter")}
     keys = _keys(given.get("graphdict"))
     constant = "variablespeed" not in given or (_number(given["variablespeed"].value("value")) or 0) == 0
-    speed = (_number(given["speed"].value("value")) if "speed" in given else None) or Fraction(100)
+    said = _number(given["speed"].value("value")) if "speed" in given else None
+    speed = Fraction(100) if said is None else said
     back = "reverse" in given and given["reverse"].value("value").upper() == "TRUE"
     if constant:
         pace = abs(speed) / 100
+        if not pace:
+            return first, ZERO
         if not (back or speed < 0):
             return first * pace, pace
         top = keys[0][1] if keys and keys[0][1] > keys[-1][1] else frames(element, "duration", ZERO) * pace
@@ -344,6 +348,13 @@ def _retimed(
     text = f"changes its speed on the way; it plays at its average, {float(average):.3g}"
     book.reading.note(f"{label(element)} ({place}) {text}")
     return a, average
+
+
+def _exactly(element: Element, first: Fraction, rate: Fraction) -> Fraction:
+    """A clip's first frame by Premiere's ticks, which are exact where ``in`` is rounded; as it is where they disagree."""
+    ticks = _number(element.value("pproTicksIn"))
+    exact = ticks / TICKS * rate if ticks is not None else first
+    return exact if abs(exact - first) <= 1 else first
 
 
 def _keys(graph: Element | None) -> list[tuple[Fraction, Fraction]]:
