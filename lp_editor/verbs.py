@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lp_editor.effect import Effect
 from lp_editor.errors import MediaError, ParamError, ProjectError, TimeError
+from lp_editor.files import make_folder
 from lp_editor.marking import Meaning, joint_length, meant, with_markers
 from lp_editor.media.picture import Picture
 from lp_editor.media.probe import probe
@@ -252,11 +253,15 @@ def render_stretches(
     registry: Registry | None = None, progress: Progress = silent,
 ) -> tuple[Document, Report]:  # fmt: skip
     """Render each marked stretch as its own file with handles; returns the project relinked to them, not yet saved."""
-    rendered, report = render_clips(
-        document.project, registry or Registry.installed(), Path(folder), settings or Settings(), progress
-    )
-    if not rendered:
+    if not edit.all_ids(document.project):
         raise ProjectError(f"{document.path} has no marks, so no stretch to render; mark one first")
+    project = document.to_render()
+    make_folder(Path(folder))
+    if not edit.all_ids(project):
+        return document.relinked([]), Report(notes=["every mark was rendered before; nothing was to be done"])
+    rendered, report = render_clips(
+        project, registry or Registry.installed(), Path(folder), settings or Settings(), progress
+    )
     return document.relinked(rendered), report
 
 

@@ -18,13 +18,15 @@ from pathlib import Path
 from lp_editor.errors import OutputError, ProjectError
 from lp_editor.files import write_bytes
 from lp_editor.timeline import bundles, dialects
-from lp_editor.timeline.dialects import native, otio
+from lp_editor.timeline.dialects import native, otio, resolve
 from lp_editor.timeline.dialects.native import NativeFile
 from lp_editor.timeline.dialects.otio import Address, Node
 from lp_editor.timeline.dialects.source import Source
+from lp_editor.timeline.edit import without_marks
 from lp_editor.timeline.media import Search, found_media
 from lp_editor.timeline.model import Project
 from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.returned import MANIFEST, Came, manifest, read_manifest, recognised
 from lp_editor.timeline.sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 
 MOST_BYTES = 256 << 20
@@ -50,6 +52,8 @@ class Document:
     digest: str
     sidecar: Sidecar = field(default_factory=Sidecar)
     rendered: tuple[Rendered, ...] = ()
+    returned: Mapping[str, Came] = field(default_factory=dict)
+    """Renders of ours that the clips of some places came with; the project shows their originals."""
     losses: tuple[str, ...] = ()
     """What could not be said in the file that was written last, clip by clip."""
 
@@ -94,33 +98,47 @@ class Document:
         """The document with the marks that its own markers ask for: they are in the file already, nothing changes."""
         return replace(self, source=self.source.understood(project), project=project)
 
+    @property
+    def unchanged(self) -> Mapping[str, Rendered]:
+        """Renders that came back and still show what is asked, by place: they need not be made again."""
+        clips = {c.place: c for c in self.project.clips() if c.place.split(">")[-1].startswith("V")}
+        both = ((place, came.still_right(clips[place])) for place, came in self.returned.items() if place in clips)
+        return {place: one for place, one in both if one is not None}
+
+    def to_render(self) -> Project:
+        """The project with the marks that are still to be rendered."""
+        done = self.unchanged
+        return without_marks(self.project, done) if done else self.project
+
     def relinked(self, rendered: Sequence[Rendered]) -> Document:
-        """The document with clips split and linked to what was rendered of them."""
+        """The document with clips split and linked to what was rendered of them, and to renders that came back."""
+        if isinstance(self.source, NativeFile):  # other files show the renders that they came with as it is
+            rendered = [*rendered, *self.unchanged.values()]
         if isinstance(self.source, dialects.ReadOnly):
             return replace(self, rendered=tuple(rendered))
         return replace(self, source=self.source.relinked(self.project, rendered), rendered=tuple(rendered))
 
-    def save(self, path: Path | None = None) -> Document:
+    def save(self, path: Path | None = None, flavour: str = "") -> Document:
         """Write the file, over its own one only if nobody else changed that since; returns the document as it now lies.
 
         Without a path an ``.otio`` is rewritten, and of other dialects the sidecar. The name of a path says the dialect;
         one that the file did not come in is written from the model. Media references stay right in another folder.
-        Raises `OutputError`.
+        ``flavour`` ``resolve`` writes an ``.otio`` as Resolve wants it. Raises `OutputError`.
         """
         own = path is None or path.absolute() == self.path.absolute()
         if own and not self.source.stores_marks:
             return self._save_sidecar()
         target = path or self.path
         if SUFFIXES.get(target.suffix.lower(), "otio") != self.source.dialect:
-            return self._exported(target)
+            return self._exported(target, flavour)
         source = self.source.moved(self.path.absolute().parent, target.absolute().parent)
         if own and target.exists():
             self._check(target)
             _remember(target)
-        content = source.content()
+        content = self._flavoured(source, flavour).content()
         write_bytes(target, content)
         saved = replace(self, path=target, source=source, digest=_digest(content), losses=tuple(self._baked()))
-        return saved if source.stores_marks else saved._with_sidecar()
+        return saved._with_sidecar() if self.rendered or not source.stores_marks else saved
 
     def _check(self, target: Path) -> None:
         if self.digest and _digest(target.read_bytes()) != self.digest:
@@ -137,18 +155,30 @@ class Document:
     def _with_sidecar(self) -> Document:
         made = sidecar_of(self.project, self.rendered, self.sidecar)
         write_bytes(sidecar_path(self.path), made.content())
+        for folder in dict.fromkeys(r.path.absolute().parent for r in self.rendered):
+            here = [r for r in made.renders if Path(r.path).parent == folder]
+            write_bytes(folder / MANIFEST, manifest(read_manifest(folder), here))
         return replace(self, sidecar=made)
 
-    def _exported(self, target: Path) -> Document:
+    def _flavoured(self, source: Source, flavour: str) -> Source:
+        """An ``.otio`` with what Resolve wants in it, split clips first."""
+        if flavour != "resolve" or not isinstance(source, NativeFile):
+            return source
+        return replace(source, tree=resolve.for_resolve(source.tree, *source.pieces()))
+
+    def _exported(self, target: Path, flavour: str) -> Document:
         """Write another dialect, from the model."""
         from lp_editor.timeline.dialects.writing import write
 
         dialect = SUFFIXES.get(target.suffix.lower(), "otio")
-        written = write(self.project, self.rendered, dialect, target)
+        written = write(self.project, self.rendered, "resolve" if flavour == "resolve" else dialect, target)
         if target.exists():
             _remember(target)
         write_bytes(target, written.content)
-        return replace(open_document(target), losses=(*written.losses, *self._baked()))
+        losses = (*written.losses, *self._baked())
+        if self.rendered:
+            replace(self, path=target, sidecar=Sidecar())._with_sidecar()
+        return replace(open_document(target), losses=losses)
 
     def _baked(self) -> Iterator[str]:
         """What renders take with them that an editor had set on the clip."""
@@ -169,22 +199,35 @@ def open_document(
     files, ``rate`` is for edit lists, which say none.
     """
     file = bundles.project_file(path)
+    content, source, inside = _read(file, dialects.Asked(sequence, rate))
+    project = found_media(source.project, media) if media else source.project
+    beside = read_sidecar(file)
+    back = recognised(project, beside.renders)
+    if back.places and isinstance(source, NativeFile):
+        source = source.restored(back.project, back.places, inside)
+    elif back.places:
+        source = source.understood(back.project, False)
+    own = source.stores_marks and (not back.places or any(c.segments or c.joint for c in source.project.clips()))
+    shown = back.project if own else beside.applied(back.project)
+    start = source.project if back.places else project
+    document = Document(file, source, start, _digest(content), beside, returned=back.places)
+    return document if shown is start else document.replace(shown)
+
+
+def _read(file: Path, asked: dialects.Asked) -> tuple[bytes, Source, Path]:
+    """A file's content, what its dialect made of it, and where its relative media are looked for."""
     content = _content(file)
     inside = file
     if bundles.is_archive(content):
         content, folder = bundles.unpacked(file)
         inside = folder / "content.otio"
     try:
-        source = dialects.read(content, inside, dialects.Asked(sequence, rate))
+        source = dialects.read(content, inside, asked)
     except RecursionError:
-        raise ProjectError(f"{path} is nested too deeply to be a cut") from None
+        raise ProjectError(f"{file} is nested too deeply to be a cut") from None
     if inside is not file:
         source = dialects.ReadOnly("otioz", source.project, source.names, source.name, source.notes)
-    project = found_media(source.project, media) if media else source.project
-    beside = Sidecar() if source.stores_marks else read_sidecar(file)
-    shown = beside.applied(project)
-    document = Document(file, source, project, _digest(content), beside)
-    return document if shown is project else document.replace(shown)
+    return content, source, inside
 
 
 def _content(path: Path) -> bytes:

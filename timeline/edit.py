@@ -15,7 +15,7 @@ from lp_editor.timeline.model import Clip, Item, Joint, Nest, Project, Segment, 
 
 __all__ = [
     "Project", "add_joint", "add_segment", "all_ids", "clip_at_cut", "clip_before_cut", "delete_key", "move_key", "new_id", "remove_marks",
-    "set_key",
+    "set_key", "without_marks",
 ]  # fmt: skip
 
 
@@ -105,6 +105,13 @@ def remove_marks(project: Project, ids: Collection[str]) -> Project:
         if kept != clip.segments or joint != clip.joint:
             out = _changed(out, clip.place, _with_marks(kept, joint))
     return out
+
+
+def without_marks(project: Project, places: Collection[str]) -> Project:
+    """The project without any marks on the clips of some places."""
+    for place in places:
+        project = _changed(project, place, _with_marks((), None))
+    return project
 
 
 def _with_marks(segments: tuple[Segment, ...], joint: Joint | None) -> Callable[[Clip], Clip]:

@@ -154,11 +154,12 @@ def _piece(node: Node, clip: Clip, span: Span, rendered: Rendered | None) -> Nod
     )
     piece["active_media_reference_key"] = RENDERED_KEY
     piece["source_range"] = time_range(rendered.source, clip.rate)
-    piece["effects"] = [e for e in piece.get("effects") or [] if not _is_time_effect(e)]
+    piece["effects"] = [e for e in piece.get("effects") or [] if not is_time_effect(e)]
     return piece
 
 
-def _is_time_effect(effect: Any) -> bool:
+def is_time_effect(effect: Any) -> bool:
+    """Whether an effect sets a clip's speed."""
     return isinstance(effect, dict) and str(effect.get("OTIO_SCHEMA", "")).split(".")[0] in TIME_EFFECTS
 
 

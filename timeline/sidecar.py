@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from lp_editor.errors import LpEditorError, ProjectError
 from lp_editor.timeline import marks
@@ -20,6 +20,8 @@ from lp_editor.timeline.model import Clip, Item, Joint, Media, Nest, Project, Se
 from lp_editor.timeline.relink import Rendered
 
 MOST_BYTES = 256 << 20
+
+Marks: TypeAlias = tuple[tuple[Segment, ...], Joint | None]
 
 
 @dataclass(frozen=True)
@@ -68,17 +70,24 @@ class Sidecar:
             return project
         return replace(project, tracks=tuple(_with_marks(track, given) for track in project.tracks))
 
-    def _given(self, project: Project) -> dict[str, Entry]:
-        """The entries by the place of the clip that they belong to now."""
-        free = {c.place: c for c in project.clips()}
-        found: dict[str, Entry] = {}
-        for fits in (_same, _alike, _overlapping):
-            for entry in self.entries:
-                if entry not in found.values():
-                    place = next((p for p, c in free.items() if fits(entry, c)), None)
-                    if place is not None:
-                        found[place] = entry
-                        del free[place]
+    def _given(self, project: Project) -> dict[str, Marks]:
+        """The marks by the place of the clip that they belong to now.
+
+        A clip that is what and where it was has all of its own; of others, those that lie in what they show.
+        """
+        clips = {c.place: c for c in project.clips() if not c.segments and not c.joint}
+        found: dict[str, Marks] = {}
+        for entry in self.entries:
+            exact = clips.get(entry.place)
+            if exact is not None and exact.id == entry.id:
+                found[entry.place] = (entry.segments, entry.joint)
+        exactly = {e.id for e in self.entries if e.place in found}
+        for entry in (e for e in self.entries if e.id not in exactly):
+            alike = [c for p, c in clips.items() if p not in found and _overlapping(entry, c)]
+            last = max(alike, key=lambda c: c.source.stop, default=None)
+            for clip in alike:
+                segments = tuple(s for s in entry.segments if s.span.intersect(clip.source))
+                found[clip.place] = (segments, entry.joint if clip is last else None)
         return found
 
     def content(self) -> bytes:
@@ -87,17 +96,9 @@ class Sidecar:
             "version": VERSION,
             "clips": [_entry_to_json(e) for e in self.entries],
             "dropped": list(self.dropped),
-            "renders": [_render_to_json(r) for r in self.renders],
+            "renders": [render_to_json(r) for r in self.renders],
         }
         return (json.dumps(stored, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
-
-
-def _same(entry: Entry, clip: Clip) -> bool:
-    return (entry.id, entry.place) == (clip.id, clip.place)
-
-
-def _alike(entry: Entry, clip: Clip) -> bool:
-    return entry.id == clip.id and entry.place[:1] == clip.place[:1]
 
 
 def _overlapping(entry: Entry, clip: Clip) -> bool:
@@ -110,17 +111,17 @@ def media_key(media: Media) -> str:
     return (media.path.name if media.path else media.name).lower()
 
 
-def _with_marks(track: Track, given: Mapping[str, Entry]) -> Track:
+def _with_marks(track: Track, given: Mapping[str, Marks]) -> Track:
     return replace(track, items=tuple(_marked(item, given) for item in track.items))
 
 
-def _marked(item: Item, given: Mapping[str, Entry]) -> Item:
+def _marked(item: Item, given: Mapping[str, Marks]) -> Item:
     if isinstance(item, Nest):
         return replace(item, tracks=tuple(_with_marks(track, given) for track in item.tracks))
-    entry = given.get(item.place) if isinstance(item, Clip) else None
-    if entry is None or not isinstance(item, Clip):
+    marked = given.get(item.place) if isinstance(item, Clip) else None
+    if marked is None or not isinstance(item, Clip):
         return item
-    return replace(item, segments=entry.segments, joint=entry.joint)
+    return replace(item, segments=marked[0], joint=marked[1])
 
 
 def sidecar_path(path: Path) -> Path:
@@ -167,7 +168,7 @@ def read_sidecar(path: Path) -> Sidecar:
         return Sidecar(
             tuple(_entry(e, f"{beside}: clip {i}") for i, e in enumerate(stored.get("clips", []), 1)),
             tuple(str(i) for i in stored.get("dropped", [])),
-            tuple(_read_render(r, f"{beside}: render {i}") for i, r in enumerate(stored.get("renders", []), 1)),
+            tuple(render_from_json(r, f"{beside}: render {i}") for i, r in enumerate(stored.get("renders", []), 1)),
         )
     except ProjectError:
         raise
@@ -203,7 +204,8 @@ def _entry(stored: Mapping[str, Any], where: str) -> Entry:
     )  # fmt: skip
 
 
-def _render_to_json(render: Render) -> dict[str, Any]:
+def render_to_json(render: Render) -> dict[str, Any]:
+    """A render as JSON."""
     media = render.media
     return {
         "file": render.file, "path": render.path, "clip": render.clip, "source": _span_to_json(render.source),
@@ -217,7 +219,8 @@ def _render_to_json(render: Render) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _read_render(stored: Mapping[str, Any], where: str) -> Render:
+def render_from_json(stored: Mapping[str, Any], where: str) -> Render:
+    """The render that JSON holds. Raises what JSON of another shape gives, and `ProjectError`."""
     kept = stored["media"]
     media = Media(
         "file", str(kept["name"]), str(kept["url"]), Path(kept["path"]) if kept.get("path") else None,

@@ -47,6 +47,52 @@ def add(commands: Any) -> None:
     render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     _add_common(render)
     render.set_defaults(run=_render)
+    _add_roundtrip(commands)
+
+
+def _add_roundtrip(commands: Any) -> None:
+    command = commands.add_parser(
+        "roundtrip", help="render what is marked in a project of an editor, and write the project to import again",
+        epilog="examples:\n  lp-editor roundtrip CUT.xml\n  lp-editor roundtrip CUT.fcpxml -o back/ --media /footage\n"
+        "  lp-editor roundtrip CUT.otio -o back/ --for premiere\n"
+        "\nMarks are markers whose name begins with lp (docs/markers.md), and what `mark` made.\n",
+    )  # fmt: skip
+    add_source(command)
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="where to; NAME.lp beside the project without it"
+    )
+    command.add_argument(
+        "--for", dest="flavour", choices=tuple(FLAVOURS), help="write for it; as the project came, without"
+    )
+    command.add_argument("--codec", choices=("h264", "ffv1"), default="h264", help="ffv1 is lossless, in MKV")
+    command.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
+    _add_common(command)
+    command.set_defaults(run=_roundtrip)
+
+
+FLAVOURS = {"premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio"}
+"""What a project can be written for, and the end of its name."""
+
+
+def _roundtrip(asked: argparse.Namespace) -> int:
+    from lp_editor import verbs
+    from lp_editor.cli.catalogue import installed
+    from lp_editor.cli.progress import shown, tell
+    from lp_editor.render.program import check_output
+
+    document = opened(asked)
+    folder = asked.output or document.path.with_name(document.path.stem + ".lp")
+    name = Path(document.returned_name)
+    target = folder / (name.with_suffix(FLAVOURS[asked.flavour]) if asked.flavour else name)
+    if target.exists():
+        check_output(target, asked.force)
+    with shown(asked.quiet, asked.json) as progress:
+        relinked, report = verbs.render_stretches(
+            document, folder, _settings(asked), registry=installed(), progress=progress
+        )
+    tell_losses(relinked.save(target, asked.flavour or ""))
+    tell(report, str(target), asked.quiet, asked.json)
+    return 0
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:

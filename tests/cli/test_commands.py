@@ -22,7 +22,7 @@ from lp_editor.media.sink import Codec, encode_chunk, join_chunks
 from lp_editor.media.source import VideoSource
 from lp_editor.timeline.document import open_document
 
-COMMANDS = ("demo", "inspect", "mark", "unmark", "key", "undo", "still", "render", "effects", "presets")
+COMMANDS = ("demo", "inspect", "mark", "unmark", "key", "undo", "still", "render", "roundtrip", "effects", "presets")
 
 
 def run(*words: object) -> int:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lp_editor import verbs
 from lp_editor.errors import ProjectError
+from lp_editor.marking import meant
 from lp_editor.registry import Registry
 from lp_editor.timeline import marks
 from lp_editor.timeline.curve import Curve
@@ -114,6 +115,7 @@ def test_texts_are_read_kindly(text: str, word: str, params: dict[str, str], len
     assert (read.word, read.params, read.length) == (word, params, length)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_is_a_project_error(text: str) -> None:
     with suppress(ProjectError):
@@ -260,6 +262,7 @@ def test_fcpxml_and_edit_lists_bear_marks_too(tmp_path: Path) -> None:
         assert segment.span == Span(F(18022, 5), F(20, 25)), name
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 30), st.integers(1, 30), st.dictionaries(
         st.sampled_from(["smile", "frown", "blink", "yaw"]), st.floats(-1, 1).map(lambda v: round(v, 6)), max_size=3),
@@ -274,8 +277,6 @@ def test_a_segment_survives_its_text(
     curves = {n: Curve.constant(v) for n, v in params.items()}
     segment = Segment("s7", "expression", Span(F(100) + first / rate, count / rate), curves, "3", eased)
     read = parsed(marks.segment_text(segment, clip, rate).removeprefix("lp "), "here")
-    from lp_editor.marking import meant
-
     assert read.params.pop("id") == "s7"
     meaning = meant(read.word, dict(read.params), REGISTRY, rate)
     assert (meaning.params, meaning.face, meaning.ease) == (curves, "3", eased)

@@ -11,6 +11,7 @@ import pytest
 
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.document import Document, new_document, open_document
+from lp_editor.timeline.edit import add_joint, add_segment
 from lp_editor.timeline.model import (
     Clip,
     Gap,
@@ -26,6 +27,7 @@ from lp_editor.timeline.model import (
     Transition,
 )
 from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.returned import MANIFEST
 
 RATE = F(24000, 1001)
 NAMES = ("a plain one.mov", "with #hash & 100%.mov", "été déjà vu.mov", "中文 片段.mov", "e.mov", 'f\'ive "six".mov')
@@ -136,8 +138,6 @@ def test_marks_and_renders_go_into_another_dialect(name: str, tmp_path: Path) ->
     document = six(tmp_path)
     first = next(document.project.clips())
     segment = Segment("s1", "expression", first.source_span(Span(10 / RATE, 20 / RATE)), {"smile": Curve.constant(0.5)})
-    from lp_editor.timeline.edit import add_joint, add_segment
-
     project = add_segment(document.project, first, segment)
     project = add_joint(project, next(project.clips()), Joint("s2", "stitch", 4 / RATE, 4 / RATE))
     start = first.source_time(10 / RATE)
@@ -149,14 +149,18 @@ def test_marks_and_renders_go_into_another_dialect(name: str, tmp_path: Path) ->
         Span(start, 20 / RATE),
     )
     saved = document.replace(project).relinked([rendered]).save(tmp_path / name)
-    pieces = [c for c in saved.project.clips() if c.name == "shot 0" and c.place.startswith("V")]
+    assert {s.id for c in saved.project.clips() for s in c.segments} == {"s1"}
+    for ours in (tmp_path / MANIFEST, tmp_path / f"{name}.lp.json"):
+        ours.unlink()  # so that the file is seen as other applications see it
+    seen = open_document(tmp_path / name).project
+    pieces = [c for c in seen.clips() if c.name == "shot 0" and c.place.startswith("V")]
     assert [round(c.record.duration * RATE) for c in pieces] == [10, 20, 30]
     assert pieces[1].media.path == tmp_path / "r.mp4"
     assert [m.name for m in pieces[1].markers if m.name.startswith("lp")] == ["lp expression smile=0.5 for=20f id=s1"]
     assert [m.name for m in pieces[2].markers if m.name.startswith("lp")] == ["lp stitch 8f id=s2"]
-    ours, theirs = shown(document.project), shown(saved.project)
-    assert {f: v for f, v in ours.items() if not 10 <= f < 30} == {f: v for f, v in theirs.items() if not 10 <= f < 30}
-    assert [theirs[f][1] for f in range(10, 30)] == list(range(5, 25))
+    before, after = shown(document.project), shown(seen)
+    assert {f: v for f, v in before.items() if not 10 <= f < 30} == {f: v for f, v in after.items() if not 10 <= f < 30}
+    assert [after[f][1] for f in range(10, 30)] == list(range(5, 25))
 
 
 @pytest.mark.parametrize("name", ["out.xml", "out.fcpxml", "out.otio"])

@@ -40,7 +40,7 @@ class ReadOnly:
     notes: Sequence[str] = ()
     stores_marks: bool = False
 
-    def understood(self, project: Project) -> ReadOnly:
+    def understood(self, project: Project, known: bool = True) -> ReadOnly:
         """The same, with the marks that its markers ask for."""
         return replace(self, project=project)
 

@@ -46,6 +46,7 @@ class FcpxmlFile:
 
     markup: Markup
     book: Book
+    raw: Project
     before: Project
     project: Project
     path: Path
@@ -61,9 +62,9 @@ class FcpxmlFile:
         """What could not be taken over."""
         return self.book.reading.notes
 
-    def understood(self, project: Project) -> FcpxmlFile:
+    def understood(self, project: Project, known: bool = True) -> FcpxmlFile:
         """The file whose markers ask for the marks that ``project`` has: their absence later means they are to go."""
-        return replace(self, before=project, project=project, known=True)
+        return replace(self, before=project, project=project, known=known)
 
     def marked(self, before: Project, after: Project) -> FcpxmlFile:
         """The file with other marks."""
@@ -86,7 +87,7 @@ def opened(markup: Markup, path: Path, wanted: str | None) -> FcpxmlFile:
     """Read a parsed file. Raises `ProjectError` saying what is wrong where."""
     project, book, _ = fcpxml.read(markup, path, wanted)
     names = [name for name, _ in fcpxml.tops(markup, path)]
-    return FcpxmlFile(markup, book, project, project, path, names, project.name)
+    return FcpxmlFile(markup, book, project, project, project, path, names, project.name)
 
 
 class _Patch:
@@ -103,7 +104,9 @@ class _Patch:
 
     def bytes(self) -> bytes:
         """The whole file."""
-        found = changes(self.file.before, self.file.project, self.file.rendered, self.book.clips, self.file.known)
+        found = changes(
+            self.file.raw, self.file.before, self.file.project, self.file.rendered, self.book.clips, self.file.known
+        )
         splices = [s for change in found for s in self._changed(change)]
         shelf = self.markup.root.find("resources")
         if self.fresh and shelf is not None:
@@ -158,14 +161,20 @@ class _Patch:
         assert rendered is not None
         step, gap = step_of(self.markup, outer), self.markup.indent(outer) or "\n"
         pick = self._render(change, index, rendered)
-        place = self._place(change, (span, None), None) | {"lane": None}
-        bare = [removed(self.markup, c) for c in node.children if self._hangs(c) or c.tag in TIMED]
-        original = self._element(node, place, bare)
         others = [self.markup.source(c) for c in outer.children if c is not node] if outer is not node else []
         lane = outer.attributes.get("lane")
-        lines = [t if outer is not node else t.replace("\n", "\n" + step) for t in (pick, original)] + others
+        stale = outer is not node and change.raw.media != change.clip.media  # an earlier render of the same moments
+        own = [pick] if stale else [pick, self._alternate(change, span)]
+        lines = [t if outer is not node else t.replace("\n", "\n" + step) for t in own] + others
         opening = f"<audition{f' lane={attribute(lane)}' if lane else ''} offset={attribute(offset)}>"
         return opening + "".join(f"{gap}{step}{line}" for line in lines) + f"{gap}</audition>"
+
+    def _alternate(self, change: Change, span: Span) -> str:
+        """What a piece showed before it was rendered, without what hangs on it."""
+        node = change.element
+        place = self._place(change, (span, None), None) | {"lane": None}
+        bare = [removed(self.markup, c) for c in node.children if self._hangs(c) or c.tag in TIMED]
+        return self._element(node, place, bare)
 
     def _offset(self, change: Change, part: Part, outer: Element) -> Fraction:
         """Where a piece lies in what holds it, in its holder's time."""
@@ -275,8 +284,8 @@ class _Patch:
         node, clip, parts = change.element, change.clip, change.parts
         existing = node.all(*fcpxml.MARKERS)
         splices: list[Splice] = []
-        for marker, inner in zip(clip.markers, existing, strict=True):
-            if change.gone & set(marks.ids_of(marker)) or home(clip, marker, parts) != index:
+        for marker, inner in zip(change.raw.markers, existing, strict=True):
+            if change.gone & set(marks.ids_of(marker)) or home(change.raw, marker, parts) != index:
                 splices.append(removed(self.markup, inner))
             elif rendered is not None:
                 splices += self._moved(change, inner, "start", rendered)

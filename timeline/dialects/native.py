@@ -18,8 +18,8 @@ from lp_editor.timeline.dialects import otio
 from lp_editor.timeline.dialects.otio import OURS, Address, Node
 from lp_editor.timeline.dialects.source import by_place, chosen
 from lp_editor.timeline.metadata import VERSION, joint_to_json, segment_to_json
-from lp_editor.timeline.model import Clip, Nest, Project, Track
-from lp_editor.timeline.relink import Rendered, original_view, relinked
+from lp_editor.timeline.model import Clip, Nest, Project, Span, Track
+from lp_editor.timeline.relink import Rendered, is_time_effect, original_view, relinked
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class NativeFile:
     dialect: str = "otio"
     stores_marks: bool = True
 
-    def understood(self, project: Project) -> NativeFile:
+    def understood(self, project: Project, known: bool = True) -> NativeFile:
         """The same, with the marks that its markers ask for."""
         return replace(self, project=project)
 
@@ -66,6 +66,19 @@ class NativeFile:
     def moved(self, here: Path, there: Path) -> NativeFile:
         """The file for another folder: relative references made absolute."""
         return self if here == there else replace(self, tree=_absolute(self.tree, here))
+
+    def restored(self, project: Project, places: Collection[str], path: Path) -> NativeFile:
+        """The file with the clips of some places showing what ``project`` says they do: of renders, the originals."""
+        tree = copy.deepcopy(self.tree)
+        clips = by_place(project)
+        for place in places:
+            _show(otio.node_at(tree, self.addresses[place]), clips[place])
+        seen, addresses = otio.read(tree, path, self.top)
+        return replace(self, tree=tree, project=seen, addresses=addresses)
+
+    def pieces(self) -> tuple[Project, Mapping[str, Address]]:
+        """The project as the tree has it, split clips as pieces, and where each lies."""
+        return otio.read(self.tree, Path(self.name), self.top)
 
     def content(self) -> bytes:
         """The JSON, indented as it was."""
@@ -108,6 +121,21 @@ def _joints_in(project: Project) -> dict[str, str]:
             if isinstance(a, Clip) and isinstance(b, Clip) and a.joint:
                 found[b.place] = a.joint.id
     return found
+
+
+def _show(node: Node, clip: Clip) -> None:
+    """Make a clip's node show a clip's media, its part of them, at its speed."""
+    rate = clip.media.rate or clip.rate
+    url = clip.media.url or str(clip.media.path or "")
+    node.pop("media_reference", None)
+    node["OTIO_SCHEMA"] = "Clip.2"
+    node["media_references"] = {
+        "DEFAULT_MEDIA": otio.external_reference(url, clip.media.available, rate, clip.media.name)
+    }
+    node["active_media_reference_key"] = "DEFAULT_MEDIA"
+    node["source_range"] = otio.time_range(Span(clip.source.start, clip.record.duration), clip.rate)
+    kept = [e for e in node.get("effects") or [] if not is_time_effect(e)]
+    node["effects"] = [*kept, *otio.warp(clip.speed)]
 
 
 def _ids(clip: Clip) -> list[str]:

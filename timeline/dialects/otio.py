@@ -546,13 +546,13 @@ def _new_item(item: Item, rate: Fraction, cuts: Sequence[Fraction]) -> Node:
         }  # fmt: skip
     stack = _new_stack(item.name, item.tracks, item.rate)
     shown = Span(item.source.start, item.record.duration)
-    return stack | {"source_range": time_range(shown, rate), "enabled": item.enabled, "effects": _warp(item.speed)}
+    return stack | {"source_range": time_range(shown, rate), "enabled": item.enabled, "effects": warp(item.speed)}
 
 
 def _new_clip(clip: Clip) -> Node:
     kept: Node = {REEL: {"reel": clip.media.reel}} if clip.media.reel else {}
     return {
-        "OTIO_SCHEMA": "Clip.2", "metadata": kept, "name": clip.name, "enabled": clip.enabled, "effects": _warp(clip.speed),
+        "OTIO_SCHEMA": "Clip.2", "metadata": kept, "name": clip.name, "enabled": clip.enabled, "effects": warp(clip.speed),
         "source_range": time_range(Span(clip.source.start, clip.record.duration), clip.rate),
         "markers": [marker_node(m, clip.rate) for m in clip.markers],
         "media_references": {"DEFAULT_MEDIA": _new_reference(clip.media, clip.rate)},
@@ -570,7 +570,7 @@ def _new_reference(media: Media, rate: Fraction) -> Node:
     return external_reference(media.url or str(media.path or ""), media.available, media.rate or rate, media.name)
 
 
-def _warp(speed: Fraction) -> list[Node]:
+def warp(speed: Fraction) -> list[Node]:
     """The time effect of a speed; none for 1, with which Premiere drops every other effect (nle notes)."""
     if speed == 1:
         return []

@@ -17,10 +17,14 @@ from lp_editor.timeline.relink import Part, Rendered, parts_of
 
 @dataclass(frozen=True)
 class Change:
-    """What is to happen to one clip's element: marks that came and went, and the pieces it is split into."""
+    """What is to happen to one clip's element: marks that came and went, and the pieces it is split into.
+
+    ``raw`` is the clip as the element says it, ``clip`` what it is to the project: of a render that came back its original.
+    """
 
     element: Element
     clip: Clip
+    raw: Clip
     gone: frozenset[str]
     fresh: tuple[Marker, ...]
     rendered: tuple[Rendered, ...]
@@ -32,7 +36,7 @@ class Change:
 
 
 def changes(
-    before: Project, after: Project, rendered: Sequence[Rendered], elements: Mapping[str, Element], known: bool
+    raw: Project, before: Project, after: Project, rendered: Sequence[Rendered], elements: Mapping[str, Element], known: bool
 ) -> list[Change]:  # fmt: skip
     """What changes, in file order; of a nested clip that shows at several places, its first one with a change.
 
@@ -40,13 +44,13 @@ def changes(
     understood, so that one whose mark is no more is to go.
     """
     found: dict[Element, Change] = {}
-    new, program = by_place(after), kept_in_program(before, after)
+    new, plain, program = by_place(after), by_place(raw), kept_in_program(before, after)
     for place, clip in by_place(before).items():
         if not place.split(">")[-1].startswith("V"):
             continue
         now, element = new[place], elements.get(place)
         mine = tuple(r for r in rendered if r.place == place)
-        written = [id for marker in clip.markers for id in marks.ids_of(marker)]
+        written = [id for marker in plain[place].markers for id in marks.ids_of(marker)]
         wanted, had = marks_of(now), marks_of(clip)
         gone = frozenset(i for i in written if known and (i not in wanted or wanted[i] != had.get(i)))
         kept = [i for i in (*written, *(j for j in wanted if base_id(j) in program)) if i not in gone]
@@ -54,7 +58,7 @@ def changes(
         if gone or fresh or mine:
             if element is None:
                 raise ProjectError(f'clip "{clip.name}" ({place}) cannot be written back into this file')
-            found.setdefault(element, Change(element, now, gone, fresh, mine))
+            found.setdefault(element, Change(element, now, plain[place], gone, fresh, mine))
     return [found[e] for e in sorted(found, key=lambda e: e.start)]
 
 

@@ -46,8 +46,8 @@ class Source(Protocol):
     def stores_marks(self) -> bool:
         """Whether our marks survive inside the file; otherwise a sidecar has them."""
 
-    def understood(self, project: Project) -> Source:
-        """The file whose markers ask for the marks that ``project`` has."""
+    def understood(self, project: Project, known: bool = True) -> Source:
+        """The file that means ``project``; ``known``: the marks it has are all that the file's markers ask for."""
 
     def marked(self, before: Project, after: Project) -> Source:
         """The file with the marks of ``after``, where those of ``before`` were."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lp_editor.errors import OutputError
@@ -15,6 +15,7 @@ from lp_editor.timeline.dialects import (
     markup,
     native,
     otio,
+    resolve,
     xmeml_patch,
     xmeml_write,
 )
@@ -35,8 +36,8 @@ class Written:
 def write(project: Project, rendered: Sequence[Rendered], dialect: str, target: Path) -> Written:
     """A project in a dialect. Raises `OutputError` for one that is not written."""
     losses = Losses()
-    if dialect == "otio":
-        return _otio(project, rendered, target)
+    if dialect in ("otio", "resolve"):
+        return _otio(project, rendered, target, dialect == "resolve")
     if dialect != "edl":
         project, rendered = settled(project, rendered, losses)
     if dialect == "xmeml":
@@ -63,7 +64,10 @@ def _joints(project: Project, dialect: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _otio(project: Project, rendered: Sequence[Rendered], target: Path) -> Written:
+def _otio(project: Project, rendered: Sequence[Rendered], target: Path, for_resolve: bool) -> Written:
     plain = native.viewed(otio.new_tree(project), target)
     marked = plain.marked(plain.project, project)
-    return Written((marked.relinked(project, rendered) if rendered else marked).content())
+    made = marked.relinked(project, rendered) if rendered else marked
+    if for_resolve:
+        made = replace(made, tree=resolve.for_resolve(made.tree, *made.pieces()))
+    return Written(made.content())

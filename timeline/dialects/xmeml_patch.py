@@ -42,6 +42,7 @@ class XmemlFile:
 
     markup: Markup
     book: Book
+    raw: Project
     before: Project
     project: Project
     path: Path
@@ -58,9 +59,9 @@ class XmemlFile:
         """What could not be taken over."""
         return self.book.reading.notes
 
-    def understood(self, project: Project) -> XmemlFile:
+    def understood(self, project: Project, known: bool = True) -> XmemlFile:
         """The file whose markers ask for the marks that ``project`` has: their absence later means they are to go."""
-        return replace(self, before=project, project=project, known=True)
+        return replace(self, before=project, project=project, known=known)
 
     def marked(self, before: Project, after: Project) -> XmemlFile:
         """The file with other marks."""
@@ -83,7 +84,7 @@ def opened(markup: Markup, path: Path, wanted: str | None) -> XmemlFile:
     """Read a parsed file. Raises `ProjectError` saying what is wrong where."""
     project, book, sequence = xmeml.read(markup, path, wanted)
     names = xmeml.names(xmeml.sequences(markup, path))
-    return XmemlFile(markup, book, project, project, path, names, project.name, sequence)
+    return XmemlFile(markup, book, project, project, project, path, names, project.name, sequence)
 
 
 def url_of(path: Path) -> str:
@@ -124,7 +125,9 @@ class _Patch:
 
     def bytes(self) -> bytes:
         """The whole file."""
-        found = changes(self.file.before, self.file.project, self.file.rendered, self.book.clips, self.file.known)
+        found = changes(
+            self.file.raw, self.file.before, self.file.project, self.file.rendered, self.book.clips, self.file.known
+        )
         by_element = {c.element: c for c in found}
         splices: list[Splice] = []
         inside = 0
@@ -174,11 +177,11 @@ class _Patch:
         node, clip, parts = change.element, change.clip, change.parts
         splices: list[Splice] = []
         existing = node.all("marker")
-        for marker, inner in zip(clip.markers, existing, strict=True):
-            if change.gone & set(marks.ids_of(marker)) or home(clip, marker, parts) != index:
+        for marker, inner in zip(change.raw.markers, existing, strict=True):
+            if change.gone & set(marks.ids_of(marker)) or home(change.raw, marker, parts) != index:
                 splices.append(removed(self.markup, inner))
             elif parts[index][1] is not None:
-                start, stop = self._local(change, index, record_of(clip, marker))
+                start, stop = self._local(change, index, record_of(change.raw, marker))
                 given = {"in": start} | ({"out": stop} if marker.span.duration else {})
                 splices += [content_of(e, given[e.tag]) for e in inner.children if e.tag in given]
         fresh = [m for m in change.fresh if home(clip, m, parts) == index]
@@ -199,7 +202,7 @@ class _Patch:
 
     def _local(self, change: Change, index: int, record: Span) -> tuple[int, int]:
         """A record span as marker frames of a piece: frames of the file it shows."""
-        rendered, clip = change.parts[index][1], change.clip
+        rendered, clip = change.parts[index][1], change.raw
         if rendered is not None:
             first = in_file(rendered, record.start) * self.rate
             return round(first), round(first + record.duration * self.rate)
@@ -242,7 +245,7 @@ class _Patch:
 
     def _times(self, change: Change, index: int) -> dict[str, int]:
         """The numbers of a piece that are not the clip item's own."""
-        node, clip, parts = change.element, change.clip, change.parts
+        node, clip, parts = change.element, change.raw, change.parts
         span, rendered = parts[index]
         timeline, own = self._record_rate(node), rate_of(node)
         first, last = index == 0, index == len(parts) - 1
