@@ -129,7 +129,10 @@ class Document:
         if own and not self.source.stores_marks:
             return self._save_sidecar()
         target = path or self.path
-        if SUFFIXES.get(target.suffix.lower(), "otio") != self.source.dialect:
+        dialect = SUFFIXES.get(target.suffix.lower())
+        if dialect is None and not own:
+            raise OutputError(f"{target}: a project is written as {', '.join(SUFFIXES)}")
+        if dialect != self.source.dialect and not own:
             return self._exported(target, flavour)
         source = self.source.moved(self.path.absolute().parent, target.absolute().parent)
         if own and target.exists():
@@ -170,7 +173,7 @@ class Document:
         """Write another dialect, from the model."""
         from lp_editor.timeline.dialects.writing import write
 
-        dialect = SUFFIXES.get(target.suffix.lower(), "otio")
+        dialect = SUFFIXES[target.suffix.lower()]
         written = write(self.project, self.rendered, "resolve" if flavour == "resolve" else dialect, target)
         if target.exists():
             _remember(target)

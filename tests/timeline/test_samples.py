@@ -18,6 +18,7 @@ from lp_editor.timeline.cut import cut, frame_count
 from lp_editor.timeline.document import Document, open_document
 from lp_editor.timeline.model import Clip, Project, Span
 from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.returned import MANIFEST
 
 REFUSED = {
     "premiere_filter.xml": "it holds a <filter>",
@@ -214,10 +215,11 @@ def split_and_compare(path: Path, sequence: str | None, most: int, tmp_path: Pat
         found = differences(path.read_bytes(), (tmp_path / name).read_bytes())
         assert found
         assert [d for d in found if not intended(d)] == [], clip.place
+        for ours in (tmp_path / f"{name}.lp.json", tmp_path / MANIFEST):
+            ours.unlink()  # so that the file is seen as other applications see it
         again = open_document(tmp_path / name, sequence).project
         if not name.endswith(".otio"):
             shows_the_render(again, document.project, clip, rendered)
-        (tmp_path / f"{name}.lp.json").unlink(missing_ok=True)
 
 
 def shows_the_render(again: Project, before: Project, clip: Clip, rendered: Rendered) -> None:

@@ -19,7 +19,7 @@ from lp_editor.timeline.dialects.markup import Element, Markup
 from lp_editor.timeline.dialects.source import ZERO, Reading, chosen, laid
 from lp_editor.timeline.model import Clip, Item, Marker, Media, Nest, Project, Span, Track, Transition
 from lp_editor.timeline.timecode import exact_rate
-from lp_editor.timeline.urls import file_name, url_to_path
+from lp_editor.timeline.urls import SCHEME, file_name, url_to_path
 
 CLIPS = (
     "asset-clip",
@@ -452,8 +452,8 @@ def _media(element: Element, source: Element | None, kind: str, book: Book, rate
     url = source.attributes.get("src") or next((m.attributes.get("src", "") for m in source.all("media-rep")), "")
     length = seconds(source, "duration", ZERO)
     available = Span(seconds(source, "start", ZERO), length) if length > 0 else None
-    name = file_name(url) or source.attributes.get("name", "")
-    path = url_to_path(url, media_folder(book.reading.path))
+    path = url_to_path(url if SCHEME.match(url) else f"file:{url}", media_folder(book.reading.path)) if url else None
+    name = (path.name if path else file_name(url)) or source.attributes.get("name", "")
     keys = {m.attributes.get("key"): m.attributes.get("value", "") for m in source.walk() if m.tag == "md"}
     reel = keys.get("com.apple.proapps.studio.reel") or ""
     return Media("file" if url else "missing", name, url, path, available, book.rate(source, rate), reel)
