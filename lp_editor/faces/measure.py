@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.faces import canonical as mesh
-from lp_editor.faces.canonical import procrustes
+from lp_editor.faces.canonical import Pose, procrustes
 
 Array = NDArray[np.floating[Any]]
 
@@ -35,10 +35,15 @@ def lip_ratio(points: Array) -> Array:
     return _gap(points, mesh.INNER_LIPS_UPPER, mesh.INNER_LIPS_LOWER) / _length(points, 234, 454)
 
 
-def head_pose(points: Array) -> tuple[float, float, float]:
-    """Pitch, yaw, roll in degrees of one face, (478, 3), with the signs of `lp_editor.controls`."""
-    r = procrustes(points).rotation
+def pose_angles(pose: Pose) -> tuple[float, float, float]:
+    """Pitch, yaw, roll in degrees of a pose, with the signs of `lp_editor.controls`."""
+    r = pose.rotation
     # x right, y down, z away: a turn about x, then y, then z; looking up and to the left turn the other way
     pitch, yaw = -np.arctan2(r[2, 1], r[2, 2]), np.arcsin(np.clip(r[2, 0], -1, 1))
     roll = np.arctan2(r[1, 0], r[0, 0])
     return float(np.degrees(pitch)), float(np.degrees(yaw)), float(np.degrees(roll))
+
+
+def head_pose(points: Array) -> tuple[float, float, float]:
+    """Pitch, yaw, roll in degrees of one face, (478, 3), with the signs of `lp_editor.controls`."""
+    return pose_angles(procrustes(points))

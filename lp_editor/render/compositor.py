@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.engine import FloatImage, Patch
+from lp_editor.engine import FloatImage, Patch, strongest
 from lp_editor.face import Box
 from lp_editor.media.picture import Picture, VideoFormat, rgb_to_yuv
 
@@ -144,7 +144,7 @@ def _change_plane(filmed: Plane, out: Plane, box: Box, change: _Change, peak: in
     touched = np.zeros(window.shape, bool)
     new = window
     if change.flow is not None:
-        touched |= np.abs(change.flow).max(2) >= STILL
+        touched |= strongest(change.flow) >= STILL
         new = np.where(touched, moved(filmed, box, change.flow), window)
     value = new.astype(np.float32)
     if change.add is not None:
