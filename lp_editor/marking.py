@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -111,14 +112,37 @@ def with_markers(document: Document, registry: Registry) -> Document:
     """
     project = document.project
     known = {*edit.all_ids(project), *document.sidecar.dropped}
+    remarks: list[str] = []
     for request in marks.requests(project):
-        if request.id not in known:
+        if request.id in known:
+            continue
+        if lost := _lost_render(request):
+            remarks.append(lost)
+        else:
             try:
                 project = _added(project, request, registry)
             except LpEditorError as error:
                 text = str(error)
                 raise ProjectError(text if request.where in text else f"{request.where}: {text}") from None
-    return document.understood(project)
+    return document.understood(project, remarks)
+
+
+OUR_FILE = re.compile(r"_[VA]\d+-\d+(-[VA]\d+-\d+)*_\d+\.(mp4|mov|mkv)$")
+"""How the files end that a render of stretches writes."""
+
+
+def _lost_render(request: Request) -> str:
+    """A sentence, where a marker came back on a render whose original is not known any more; else nothing.
+
+    Doing again what it says would do it twice.
+    """
+    clip = request.clip
+    if clip is None or not OUR_FILE.search(clip.media.name):
+        return ""
+    return (
+        f'clip "{clip.name}" ({clip.place}) shows {clip.media.name}, a render of ours; what of is not known without '
+        "the project's .lp.json or the .lp-renders.json beside it, so it stays as it is"
+    )
 
 
 def _added(project: Project, request: Request, registry: Registry) -> Project:

@@ -54,6 +54,8 @@ class Document:
     rendered: tuple[Rendered, ...] = ()
     returned: Mapping[str, Came] = field(default_factory=dict)
     """Renders of ours that the clips of some places came with; the project shows their originals."""
+    remarks: tuple[str, ...] = ()
+    """What was found out about its marks, to be said."""
     losses: tuple[str, ...] = ()
     """What could not be said in the file that was written last, clip by clip."""
 
@@ -82,7 +84,7 @@ class Document:
     def notes(self) -> Sequence[str]:
         """What could not be taken over as it is."""
         empty = [] if any(True for _ in self.project.clips()) else [f"{self.source.name!r} holds no clips"]
-        return [*self.source.notes, *empty]
+        return [*self.source.notes, *dict.fromkeys(self.remarks), *empty]
 
     @property
     def returned_name(self) -> str:
@@ -94,9 +96,9 @@ class Document:
         """The document with the marks of another version of its project; nothing else of the file moves."""
         return replace(self, source=self.source.marked(self.project, project), project=project)
 
-    def understood(self, project: Project) -> Document:
+    def understood(self, project: Project, remarks: Sequence[str] = ()) -> Document:
         """The document with the marks that its own markers ask for: they are in the file already, nothing changes."""
-        return replace(self, source=self.source.understood(project), project=project)
+        return replace(self, source=self.source.understood(project), project=project, remarks=tuple(remarks))
 
     @property
     def unchanged(self) -> Mapping[str, Rendered]:

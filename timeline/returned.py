@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from lp_editor.errors import LpEditorError
-from lp_editor.timeline.model import Clip, Item, Nest, Project, Span, Track
+from lp_editor.timeline.model import Clip, Item, Marker, Nest, Project, Span, Track
 from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.sidecar import Render, render_from_json, render_to_json
 
@@ -107,7 +107,15 @@ def original_of(clip: Clip, render: Render, own: Fraction) -> Clip:
     source = Span(start, length)
     segments = tuple(s for s in render.segments if s.span.intersect(source))
     kept = segments if clip.place.split(">")[-1].startswith("V") else ()
-    return replace(clip, media=render.media, source=source, speed=speed, rate=rate, segments=kept, markers=())
+    shown = replace(clip, media=render.media, source=source, speed=speed, rate=rate, segments=kept)
+    return replace(shown, markers=tuple(_moved(m, clip, shown) for m in clip.markers))
+
+
+def _moved(marker: Marker, clip: Clip, shown: Clip) -> Marker:
+    """A marker of a render at the same moment of the original."""
+    if not marker.span.duration:
+        return replace(marker, span=Span(shown.source_time(clip.record_time(marker.span.start)), marker.span.duration))
+    return replace(marker, span=shown.source_span(clip.record_span(marker.span)))
 
 
 def beside_media(project: Project) -> list[Render]:

@@ -12,6 +12,7 @@ from conftest import two_clips
 from lp_editor.cli import main
 from lp_editor.media.probe import probe
 from lp_editor.timeline.document import open_document
+from lp_editor.timeline.returned import MANIFEST
 from lp_editor.verbs import open_project
 
 
@@ -53,6 +54,12 @@ def test_a_marker_comes_back_as_a_rendered_piece_and_nothing_is_rendered_twice(
     assert (report["rendered"], report["frames"]) == (0, 0)
     again = open_project(tmp_path / "again" / "my cut.xml")
     assert again.project == back.project
+    (tmp_path / "again" / "my cut.xml.lp.json").unlink()
+    assert open_project(tmp_path / "again" / "my cut.xml").project.tracks == back.project.tracks
+    (tmp_path / "back" / MANIFEST).unlink()
+    alone = open_project(tmp_path / "again" / "my cut.xml")
+    assert not any(c.segments for c in alone.project.clips())
+    assert any("a render of ours" in note for note in alone.notes)
 
 
 @pytest.mark.parametrize(("flavour", "suffix"), [("premiere", ".xml"), ("resolve", ".otio"), ("fcpxml", ".fcpxml")])

@@ -13,7 +13,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from lp_editor.errors import OutputError
-from lp_editor.timeline import marks
 from lp_editor.timeline.dialects import fcpxml
 from lp_editor.timeline.dialects.fcpxml import Book, seconds
 from lp_editor.timeline.dialects.markup import Element, Markup, Splice, attribute, with_attribute
@@ -284,8 +283,8 @@ class _Patch:
         node, clip, parts = change.element, change.clip, change.parts
         existing = node.all(*fcpxml.MARKERS)
         splices: list[Splice] = []
-        for marker, inner in zip(change.raw.markers, existing, strict=True):
-            if change.gone & set(marks.ids_of(marker)) or home(change.raw, marker, parts) != index:
+        for marker, asks, inner in zip(change.raw.markers, change.asks, existing, strict=True):
+            if change.gone & asks or home(change.raw, marker, parts) != index:
                 splices.append(removed(self.markup, inner))
             elif rendered is not None:
                 splices += self._moved(change, inner, "start", rendered)

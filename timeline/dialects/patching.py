@@ -20,12 +20,14 @@ class Change:
     """What is to happen to one clip's element: marks that came and went, and the pieces it is split into.
 
     ``raw`` is the clip as the element says it, ``clip`` what it is to the project: of a render that came back its original.
+    ``asks`` are the ids of the marks that each of the element's markers asks for.
     """
 
     element: Element
     clip: Clip
     raw: Clip
     gone: frozenset[str]
+    asks: tuple[frozenset[str], ...]
     fresh: tuple[Marker, ...]
     rendered: tuple[Rendered, ...]
 
@@ -50,7 +52,8 @@ def changes(
             continue
         now, element = new[place], elements.get(place)
         mine = tuple(r for r in rendered if r.place == place)
-        written = [id for marker in plain[place].markers for id in marks.ids_of(marker)]
+        asks = tuple(frozenset(marks.ids_of(marker)) for marker in clip.markers)
+        written = [id for ids in asks for id in sorted(ids)]
         wanted, had = marks_of(now), marks_of(clip)
         gone = frozenset(i for i in written if known and (i not in wanted or wanted[i] != had.get(i)))
         kept = [i for i in (*written, *(j for j in wanted if base_id(j) in program)) if i not in gone]
@@ -58,7 +61,7 @@ def changes(
         if gone or fresh or mine:
             if element is None:
                 raise ProjectError(f'clip "{clip.name}" ({place}) cannot be written back into this file')
-            found.setdefault(element, Change(element, now, plain[place], gone, fresh, mine))
+            found.setdefault(element, Change(element, now, plain[place], gone, asks, fresh, mine))
     return [found[e] for e in sorted(found, key=lambda e: e.start)]
 
 

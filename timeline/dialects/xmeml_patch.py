@@ -177,8 +177,8 @@ class _Patch:
         node, clip, parts = change.element, change.clip, change.parts
         splices: list[Splice] = []
         existing = node.all("marker")
-        for marker, inner in zip(change.raw.markers, existing, strict=True):
-            if change.gone & set(marks.ids_of(marker)) or home(change.raw, marker, parts) != index:
+        for marker, asks, inner in zip(change.raw.markers, change.asks, existing, strict=True):
+            if change.gone & asks or home(change.raw, marker, parts) != index:
                 splices.append(removed(self.markup, inner))
             elif parts[index][1] is not None:
                 start, stop = self._local(change, index, record_of(change.raw, marker))
