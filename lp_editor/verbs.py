@@ -250,9 +250,12 @@ def render(
 
 def render_stretches(
     document: Document, folder: str | Path, settings: Settings | None = None, *,
-    registry: Registry | None = None, progress: Progress = silent,
+    above: bool = False, registry: Registry | None = None, progress: Progress = silent,
 ) -> tuple[Document, Report]:  # fmt: skip
-    """Render each marked stretch as its own file with handles; returns the project relinked to them, not yet saved."""
+    """Render each marked stretch as its own file with handles; returns the project relinked to them, not yet saved.
+
+    ``above``: the renders lie on a new track over the untouched clips instead of in their place.
+    """
     if not edit.all_ids(document.project):
         raise ProjectError(f"{document.path} has no marks, so no stretch to render; mark one first")
     project = document.to_render()
@@ -262,7 +265,7 @@ def render_stretches(
     rendered, report = render_clips(
         project, registry or Registry.installed(), Path(folder), settings or Settings(), progress
     )
-    return document.relinked(rendered), report
+    return document.relinked(rendered, above), report
 
 
 def still(

@@ -52,6 +52,8 @@ class Document:
     digest: str
     sidecar: Sidecar = field(default_factory=Sidecar)
     rendered: tuple[Rendered, ...] = ()
+    above: bool = False
+    """Whether renders lie over their clips instead of in their place."""
     returned: Mapping[str, Came] = field(default_factory=dict)
     """Renders of ours that the clips of some places came with; the project shows their originals."""
     remarks: tuple[str, ...] = ()
@@ -108,17 +110,29 @@ class Document:
         return {place: one for place, one in both if one is not None}
 
     def to_render(self) -> Project:
-        """The project with the marks that are still to be rendered."""
-        done = self.unchanged
-        return without_marks(self.project, done) if done else self.project
+        """The project with the marks that are still to be rendered: not those that a render that came back shows.
 
-    def relinked(self, rendered: Sequence[Rendered]) -> Document:
-        """The document with clips split and linked to what was rendered of them, and to renders that came back."""
+        Nor are they on the clip below, where that render lies above.
+        """
+        done = self.unchanged
+        shown = {s.id for c in self.project.clips() if c.place in done for s in c.segments}
+        below = [c.place for c in self.project.clips() if c.place not in self.returned]
+        return without_marks(self.project, done, below, shown) if done else self.project
+
+    def relinked(self, rendered: Sequence[Rendered], above: bool = False) -> Document:
+        """The document with clips split and linked to what was rendered of them, and to renders that came back.
+
+        ``above``: renders lie on new tracks over all others instead, and every clip stays as it is. Those of clips in
+        nested sequences replace theirs all the same.
+        """
         if isinstance(self.source, NativeFile):  # other files show the renders that they came with as it is
             rendered = [*rendered, *self.unchanged.values()]
         if isinstance(self.source, dialects.ReadOnly):
-            return replace(self, rendered=tuple(rendered))
-        return replace(self, source=self.source.relinked(self.project, rendered), rendered=tuple(rendered))
+            return replace(self, rendered=tuple(rendered), above=above)
+        high = [r for r in rendered if above and ">" not in r.place]
+        source = self.source.relinked(self.project, [r for r in rendered if r not in high])
+        source = source.layered(self.project, high) if high else source
+        return replace(self, source=source, rendered=tuple(rendered), above=above)
 
     def save(self, path: Path | None = None, flavour: str = "") -> Document:
         """Write the file, over its own one only if nobody else changed that since; returns the document as it now lies.
@@ -176,7 +190,7 @@ class Document:
         from lp_editor.timeline.dialects.writing import write
 
         dialect = SUFFIXES[target.suffix.lower()]
-        written = write(self.project, self.rendered, "resolve" if flavour == "resolve" else dialect, target)
+        written = write(self.project, self.rendered, "resolve" if flavour == "resolve" else dialect, target, self.above)
         if target.exists():
             _remember(target)
         write_bytes(target, written.content)

@@ -107,10 +107,16 @@ def remove_marks(project: Project, ids: Collection[str]) -> Project:
     return out
 
 
-def without_marks(project: Project, places: Collection[str]) -> Project:
-    """The project without any marks on the clips of some places."""
+def without_marks(
+    project: Project, places: Collection[str], others: Collection[str], ids: Collection[str]
+) -> Project:  # fmt: skip
+    """The project without any marks on the clips of some places, and on others without those of some ids."""
     for place in places:
         project = _changed(project, place, _with_marks((), None))
+    for clip in project.clips():
+        if clip.place in others and any(s.id in ids for s in clip.segments):
+            kept = tuple(s for s in clip.segments if s.id not in ids)
+            project = _changed(project, clip.place, _with_marks(kept, clip.joint))
     return project
 
 

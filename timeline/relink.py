@@ -85,6 +85,48 @@ def relinked(
     return tree
 
 
+def layers(rendered: Sequence[Rendered]) -> list[list[Rendered]]:
+    """Renders in rows without overlap, as few as it takes, each in order of time."""
+    rows: list[list[Rendered]] = []
+    for one in sorted(rendered, key=lambda r: r.record.start):
+        row = next((r for r in rows if r[-1].record.stop <= one.record.start), None)
+        if row is None:
+            rows.append([one])
+        else:
+            row.append(one)
+    return rows
+
+
+def laid_above(stack: Node, rendered: Sequence[Rendered], clips: Mapping[str, Clip], rate: Fraction) -> None:
+    """Put renders on new picture tracks of a stack, over all others, in place."""
+    children = stack.setdefault("children", [])
+    pictures = [i for i, c in enumerate(children) if isinstance(c, dict) and str(c.get("kind", "Video")) != "Audio"]
+    at = pictures[-1] + 1 if pictures else 0
+    for number, row in enumerate(layers(rendered)):
+        children.insert(at + number, _layer(row, clips, rate))
+
+
+def _layer(row: Sequence[Rendered], clips: Mapping[str, Clip], rate: Fraction) -> Node:
+    """A new track of renders with gaps between them."""
+    plain: Node = {"metadata": {}, "effects": [], "markers": [], "enabled": True}
+    children: list[Node] = []
+    at = Fraction(0)
+    for one in row:
+        if one.record.start > at:
+            gap = time_range(Span(Fraction(0), one.record.start - at), rate)
+            children.append({"OTIO_SCHEMA": "Gap.1", **copy.deepcopy(plain), "name": "", "source_range": gap})
+        reference = external_reference(str(one.path.absolute()), one.available, rate, one.path.name)
+        children.append({
+            "OTIO_SCHEMA": "Clip.2", **copy.deepcopy(plain), "name": clips[one.place].name,
+            "source_range": time_range(Span(one.source.start, one.record.duration), rate),
+            "media_references": {"DEFAULT_MEDIA": reference}, "active_media_reference_key": "DEFAULT_MEDIA",
+        })  # fmt: skip
+        at = one.record.stop
+    return {
+        "OTIO_SCHEMA": "Track.1", **plain, "name": "lp-editor", "source_range": None, "kind": "Video", "children": children,
+    }  # fmt: skip
+
+
 def _wrap(tree: Node, pieces: list[Node]) -> None:
     """Make a tree that is one clip by itself a track of its pieces; `original_view` takes the track off again."""
     name = tree.get("name", "")

@@ -64,6 +64,9 @@ def _add_roundtrip(commands: Any) -> None:
     command.add_argument(
         "--for", dest="flavour", choices=tuple(FLAVOURS), help="write for it; as the project came, without"
     )
+    command.add_argument(
+        "--mode", choices=("replace", "above"), default="replace", help="in the clips' place, or on a track above"
+    )
     command.add_argument("--codec", choices=("h264", "ffv1"), default="h264", help="ffv1 is lossless, in MKV")
     command.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     _add_common(command)
@@ -88,7 +91,7 @@ def _roundtrip(asked: argparse.Namespace) -> int:
         check_output(target, asked.force)
     with shown(asked.quiet, asked.json) as progress:
         relinked, report = verbs.render_stretches(
-            document, folder, _settings(asked), registry=installed(), progress=progress
+            document, folder, _settings(asked), above=asked.mode == "above", registry=installed(), progress=progress
         )
     tell_losses(relinked.save(target, asked.flavour or ""))
     tell(report, str(target), asked.quiet, asked.json)

@@ -82,3 +82,14 @@ def test_a_project_can_be_written_for_another_application(
 def test_a_project_without_marks_says_so(cut_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("roundtrip", cut_file, "-o", tmp_path / "out") == 2
     assert "no marks" in capsys.readouterr().err
+
+
+def test_a_render_above_is_not_made_twice_either(
+    premiere: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("roundtrip", premiere, "-o", tmp_path / "back", "--mode", "above", "--quiet") == 0
+    back = open_project(tmp_path / "back" / "my cut.xml")
+    assert [c.place for c in back.project.clips() if c.segments] == ["V1/1", "V2/1"]
+    capsys.readouterr()
+    assert run("roundtrip", tmp_path / "back" / "my cut.xml", "-o", tmp_path / "again", "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["report"]["frames"] == 0

@@ -206,3 +206,26 @@ def test_drop_frame_is_taken_from_the_file_and_goes_out_again(tmp_path: Path) ->
     for name in ("d.xml", "d.fcpxml", "d.edl"):
         again = document.save(tmp_path / name).project
         assert (again.drop_frame, again.rate, again.start) == (True, rate, project.start), name
+
+
+@pytest.mark.parametrize("came", [".otio", ".xml", ".fcpxml"])
+@pytest.mark.parametrize("goes", [".otio", ".xml", ".fcpxml"])
+def test_a_render_can_lie_above_the_untouched_clips(came: str, goes: str, tmp_path: Path) -> None:
+    document = open_document(six(tmp_path).save(tmp_path / f"came{came}").path)
+    renders = []
+    for place, at in (("V1/1", 10), ("V1/3", 130)):
+        clip = next(c for c in document.project.clips() if c.place == place)
+        start = clip.source_time(at / RATE)
+        path = tmp_path / f"r{at}.mp4"
+        renders.append(
+            Rendered(place, Span(at / RATE, 20 / RATE), path, Span(start - 5 / RATE, 30 / RATE), Span(start, 20 / RATE))
+        )
+    saved = document.relinked(renders, above=True).save(tmp_path / f"out{goes}")
+    for ours in (tmp_path / MANIFEST, tmp_path / f"out{goes}.lp.json"):
+        ours.unlink()
+    again = open_document(saved.path).project
+    assert shown(again) == shown(document.project)
+    above = [c for c in again.clips() if c.place.startswith("V2/")]
+    assert [(c.media.path, c.record) for c in above] == [(r.path, r.record) for r in renders]
+    assert [c.source.start - (c.media.available or c.source).start for c in above] == [5 / RATE, 5 / RATE]
+    assert len([c for c in again.clips() if c.place.startswith("V1/")]) == 6

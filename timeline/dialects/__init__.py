@@ -52,6 +52,10 @@ class ReadOnly:
         """Refused: there is no way back into the file."""
         raise OutputError(f"an {self.dialect} file is not written back; save the project as .otio, .xml or .fcpxml")
 
+    def layered(self, project: Project, rendered: Sequence[Rendered]) -> ReadOnly:
+        """Refused: there is no way back into the file."""
+        return self.relinked(project, rendered)
+
     def moved(self, here: Path, there: Path) -> ReadOnly:
         """The same."""
         return self

@@ -7,7 +7,7 @@ original its alternate. What was connected to the clip stays connected to the pi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +18,7 @@ from lp_editor.timeline.dialects.fcpxml import Book, seconds
 from lp_editor.timeline.dialects.markup import Element, Markup, Splice, attribute, with_attribute
 from lp_editor.timeline.dialects.patching import Change, changes, home, in_file, record_of, removed, step_of
 from lp_editor.timeline.model import Marker, Project, Span
-from lp_editor.timeline.relink import Part, Rendered
+from lp_editor.timeline.relink import Part, Rendered, layers
 from lp_editor.timeline.urls import path_to_url
 
 BEHIND_MARKERS = (
@@ -53,6 +53,7 @@ class FcpxmlFile:
     name: str
     rendered: tuple[Rendered, ...] = ()
     known: bool = False
+    above: tuple[Rendered, ...] = ()
     dialect: str = "fcpxml"
     stores_marks: bool = False
 
@@ -72,6 +73,10 @@ class FcpxmlFile:
     def relinked(self, project: Project, rendered: Sequence[Rendered]) -> FcpxmlFile:
         """The file with clips split and linked to what was rendered of them."""
         return replace(self, project=project, rendered=(*self.rendered, *rendered))
+
+    def layered(self, project: Project, rendered: Sequence[Rendered]) -> FcpxmlFile:
+        """The file with what was rendered on new picture tracks over all others."""
+        return replace(self, project=project, above=(*self.above, *rendered))
 
     def moved(self, here: Path, there: Path) -> FcpxmlFile:
         """The file for another folder: relative media made absolute."""
@@ -107,12 +112,55 @@ class _Patch:
             self.file.raw, self.file.before, self.file.project, self.file.rendered, self.book.clips, self.file.known
         )
         splices = [s for change in found for s in self._changed(change)]
+        splices += self._layers({change.element for change in found})
         shelf = self.markup.root.find("resources")
         if self.fresh and shelf is not None:
             last = shelf.children[-1] if shelf.children else None
             at, indent = (last.end, self.markup.indent(last)) if last else (shelf.inner, "\n")
             splices.append(Splice(at, at, "".join(indent + text.replace("\n", indent) for text in self.fresh)))
         return self.markup.encoded(splices)
+
+    def _layers(self, changed: Collection[Element]) -> Iterator[Splice]:
+        """Renders connected above everything, each to the storyline's clip that it lies over."""
+        lanes = [fcpxml.lane_of(e) for e in self.markup.root.walk() if "lane" in e.attributes]
+        hung: dict[Element, list[str]] = {}
+        for number, row in enumerate(layers(self.file.above), 1):
+            for one in row:
+                node = self._storyline(self.book.clips[one.place])
+                hung.setdefault(node, []).append(self._laid(one, node, max([0, *lanes]) + number))
+        for node, texts in hung.items():
+            if node in changed:
+                raise OutputError(f"{fcpxml.label(node)} has new marks and a render above it; save one of them first")
+            behind = next((c for c in node.children if c.tag in (*fcpxml.MARKERS, *BEHIND_MARKERS)), None)
+            yield from self._put(node, behind, texts)
+
+    def _storyline(self, node: Element) -> Element:
+        """The element of the main storyline that an element is, or hangs on."""
+        here: Element | None = node
+        while here is not None:
+            home = here.parent.parent if here.parent is not None and here.parent.tag == "spine" else None
+            if home is not None and home.tag == "sequence" and here.tag not in ("audition", "transition"):
+                return here
+            if here.tag == "audition":
+                break
+            here = here.parent
+        raise OutputError(f"{fcpxml.label(node)} lies in no main storyline that something could be connected to")
+
+    def _laid(self, one: Rendered, node: Element, lane: int) -> str:
+        """A connected clip that shows a render."""
+        assert node.parent is not None
+        assert node.parent.parent is not None
+        begins = seconds(node, "offset", Fraction(0)) - seconds(node.parent.parent, "tcStart", Fraction(0))
+        pace = fcpxml.conform(node, self.rate)
+        offset = fcpxml.own_start(node, self.book) + (one.record.start - begins) * pace
+        clip = next(c for c in self.file.project.clips() if c.place == one.place)
+        change = Change(self.book.clips[one.place], clip, clip, frozenset(), (), (), (one,))
+        given = {
+            "ref": self._asset(change, one), "lane": lane, "offset": time_text(offset), "name": clip.name,
+            "start": time_text(one.timecode + in_file(one, one.record.start)),
+            "duration": time_text(one.record.duration), "srcEnable": "video",
+        }  # fmt: skip
+        return "<asset-clip" + "".join(f" {name}={attribute(value)}" for name, value in given.items()) + "/>"
 
     def _id(self) -> str:
         self.number += 1
@@ -250,6 +298,8 @@ class _Patch:
         values = self._place(change, (rendered.record, None), None) | {
             "ref": self._asset(change, rendered), "start": time_text(start), "lane": None, "format": None, "srcID": None,
         }  # fmt: skip
+        if "role" in node.attributes:  # of a <video>
+            values |= {"role": None, "videoRole": node.attributes["role"]}
         into = rendered.record.start - change.clip.record.start
         values |= self._heard(change, rendered.record, fcpxml.own_start(node, self.book) + into, start)
         splices = []
@@ -310,6 +360,10 @@ class _Patch:
         if not texts:
             return
         behind = next((c for c in node.children if c.tag in BEHIND_MARKERS), None)
+        yield from self._put(node, behind, texts)
+
+    def _put(self, node: Element, behind: Element | None, texts: Sequence[str]) -> Iterator[Splice]:
+        """New children in front of one, or last."""
         if behind is not None:
             indent = self.markup.indent(behind) or "\n"
             yield Splice(behind.start, behind.start, "".join(t + indent for t in texts))

@@ -12,14 +12,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from lp_editor.errors import ProjectError
+from lp_editor.errors import OutputError, ProjectError
 from lp_editor.timeline import marks
 from lp_editor.timeline.dialects import otio
 from lp_editor.timeline.dialects.otio import OURS, Address, Node
 from lp_editor.timeline.dialects.source import by_place, chosen
 from lp_editor.timeline.metadata import VERSION, joint_to_json, segment_to_json
 from lp_editor.timeline.model import Clip, Nest, Project, Span, Track
-from lp_editor.timeline.relink import Rendered, is_time_effect, original_view, relinked
+from lp_editor.timeline.relink import Rendered, is_time_effect, laid_above, original_view, relinked
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,16 @@ class NativeFile:
     def relinked(self, project: Project, rendered: Sequence[Rendered]) -> NativeFile:
         """The file with clips split and linked to what was rendered of them."""
         tree = relinked(copy.deepcopy(self.tree), rendered, by_place(project), self.addresses)
+        return replace(self, tree=tree)
+
+    def layered(self, project: Project, rendered: Sequence[Rendered]) -> NativeFile:
+        """The file with what was rendered on new picture tracks over all others."""
+        tree = copy.deepcopy(self.tree)
+        node = otio.node_at(tree, self.top)
+        stack = node.get("tracks", node)
+        if "children" not in stack or str(stack.get("OTIO_SCHEMA", "")).startswith("Track"):
+            raise OutputError(f"{self.name!r} is no timeline, so nothing can lie above it; export the timeline")
+        laid_above(stack, rendered, by_place(project), project.rate)
         return replace(self, tree=tree)
 
     def moved(self, here: Path, there: Path) -> NativeFile:

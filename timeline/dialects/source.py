@@ -55,6 +55,9 @@ class Source(Protocol):
     def relinked(self, project: Project, rendered: Sequence[Rendered]) -> Source:
         """The file with clips split and linked to what was rendered of them."""
 
+    def layered(self, project: Project, rendered: Sequence[Rendered]) -> Source:
+        """The file with what was rendered on new picture tracks over all others; clips stay as they are."""
+
     def moved(self, here: Path, there: Path) -> Source:
         """The file for another folder: what it names by relative paths stays right."""
 

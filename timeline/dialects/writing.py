@@ -33,11 +33,13 @@ class Written:
     losses: Sequence[str] = ()
 
 
-def write(project: Project, rendered: Sequence[Rendered], dialect: str, target: Path) -> Written:
+def write(
+    project: Project, rendered: Sequence[Rendered], dialect: str, target: Path, above: bool = False
+) -> Written:  # fmt: skip
     """A project in a dialect. Raises `OutputError` for one that is not written."""
     losses = Losses()
     if dialect in ("otio", "resolve"):
-        return _otio(project, rendered, target, dialect == "resolve")
+        return _otio(project, rendered, target, dialect == "resolve", above)
     if dialect != "edl":
         project, rendered = settled(project, rendered, losses)
     if dialect == "xmeml":
@@ -51,8 +53,15 @@ def write(project: Project, rendered: Sequence[Rendered], dialect: str, target: 
     else:
         raise OutputError(f"{target}: a project is written as .otio, .xml, .fcpxml or .edl")
     marked = plain.marked(plain.project, project)
-    made = marked.relinked(project, rendered) if rendered else marked
+    made = _shown(marked, project, rendered, above)
     return Written(made.content(), [*losses.lines, *_joints(project, dialect)])
+
+
+def _shown(source: Source, project: Project, rendered: Sequence[Rendered], above: bool) -> Source:
+    """A file with renders in the place of what they were rendered of, or above it."""
+    if not rendered:
+        return source
+    return source.layered(project, rendered) if above else source.relinked(project, rendered)
 
 
 def _joints(project: Project, dialect: str) -> list[str]:
@@ -64,10 +73,10 @@ def _joints(project: Project, dialect: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _otio(project: Project, rendered: Sequence[Rendered], target: Path, for_resolve: bool) -> Written:
+def _otio(project: Project, rendered: Sequence[Rendered], target: Path, for_resolve: bool, above: bool) -> Written:
     plain = native.viewed(otio.new_tree(project), target)
     marked = plain.marked(plain.project, project)
-    made = marked.relinked(project, rendered) if rendered else marked
-    if for_resolve:
+    made = _shown(marked, project, rendered, above)
+    if for_resolve and isinstance(made, native.NativeFile):
         made = replace(made, tree=resolve.for_resolve(made.tree, *made.pieces()))
     return Written(made.content())

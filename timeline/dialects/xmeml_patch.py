@@ -17,7 +17,7 @@ from urllib.parse import quote
 from lp_editor.errors import OutputError
 from lp_editor.timeline import marks
 from lp_editor.timeline.dialects import xmeml
-from lp_editor.timeline.dialects.markup import Element, Markup, Splice, content_of, element, with_attribute
+from lp_editor.timeline.dialects.markup import Element, Markup, Splice, attribute, content_of, element, with_attribute
 from lp_editor.timeline.dialects.patching import (
     Change,
     after,
@@ -32,7 +32,7 @@ from lp_editor.timeline.dialects.patching import (
 )
 from lp_editor.timeline.dialects.xmeml import TICKS, Book, frames, rate_of
 from lp_editor.timeline.model import Marker, Project, Span
-from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.relink import Rendered, layers
 from lp_editor.timeline.timecode import drops, is_ntsc, nominal, timecode
 
 
@@ -51,6 +51,7 @@ class XmemlFile:
     top: Element
     rendered: tuple[Rendered, ...] = ()
     known: bool = False
+    above: tuple[Rendered, ...] = ()
     dialect: str = "xmeml"
     stores_marks: bool = False
 
@@ -70,6 +71,10 @@ class XmemlFile:
     def relinked(self, project: Project, rendered: Sequence[Rendered]) -> XmemlFile:
         """The file with clips split and linked to what was rendered of them."""
         return replace(self, project=project, rendered=(*self.rendered, *rendered))
+
+    def layered(self, project: Project, rendered: Sequence[Rendered]) -> XmemlFile:
+        """The file with what was rendered on new picture tracks over all others."""
+        return replace(self, project=project, above=(*self.above, *rendered))
 
     def moved(self, here: Path, there: Path) -> XmemlFile:
         """The same: paths in xmeml are absolute."""
@@ -139,7 +144,41 @@ class _Patch:
                 inside = node.end
             elif node.tag == "file":
                 splices += self._defined(node)
-        return self.markup.encoded([*splices, *self._timeline_markers()])
+        return self.markup.encoded([*splices, *self._timeline_markers(), *self._layers()])
+
+    def _layers(self) -> Iterator[Splice]:
+        """New picture tracks, behind the last one."""
+        if not self.file.above:
+            return
+        video = self.file.top.find("media/video")
+        tracks = video.all("track") if video else []
+        if not tracks:
+            raise OutputError(f"{self.file.path}: a sequence without picture tracks has nothing to lie above")
+        indent, step = self.markup.indent(tracks[-1]) or "\n", step_of(self.markup, tracks[-1])
+        texts = []
+        for row in layers(self.file.above):
+            items = [line for one in row for line in _deeper(self._laid(one))]
+            lines = ["<track>", *items, "\t<enabled>TRUE</enabled>", "\t<locked>FALSE</locked>", "</track>"]
+            texts.append(indented("\n".join(lines), indent, step))
+        yield after(tracks[-1], indent, *texts)
+
+    def _laid(self, one: Rendered) -> str:
+        """A clip item of a render that lies above."""
+        clip = next(c for c in self.file.project.clips() if c.place == one.place)
+        first, last = round(one.record.start * self.rate), round(one.record.stop * self.rate)
+        start = in_file(one, one.record.start)
+        begin = round(start * self.rate)
+        values = {
+            "duration": round(one.available.duration * self.rate), "start": first, "end": last, "in": begin,
+            "out": begin + last - first, "pproTicksIn": round(start * TICKS),
+            "pproTicksOut": round((start + one.record.duration) * TICKS),
+        }  # fmt: skip
+        lines = [
+            f"<clipitem id={attribute(self._id('clipitem'))}>", "\t" + element("name", clip.name), "\t<enabled>TRUE</enabled>",
+            *_deeper(rate_text(self.rate)), *(f"\t<{name}>{value}</{name}>" for name, value in values.items()),
+            *_deeper(self._file(self.book.clips[one.place], one)), "</clipitem>",
+        ]  # fmt: skip
+        return "\n".join(lines)
 
     def _timeline_markers(self) -> Iterator[Splice]:
         """Takes away the timeline's markers that no longer say what is marked."""
