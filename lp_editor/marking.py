@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from lp_editor.effect import Effect, JointEffect, parameters
 from lp_editor.errors import LpEditorError, ParamError, ProjectError
+from lp_editor.faces import parse_choice
 from lp_editor.registry import Registry
 from lp_editor.timeline import edit, marks
 from lp_editor.timeline.curve import Curve
@@ -91,9 +92,13 @@ def _ease(value: object, rate: Fraction) -> Ease | None:
 
 
 def _face(text: str) -> str:
-    if text == "largest" or (text.isdigit() and int(text) >= 1):
+    """A face as a project keeps it: a reference picture by its whole path."""
+    wanted = parse_choice(text)
+    if wanted.by != "like":
         return text
-    raise ParamError(f"face is 'largest' or a number from 1 (the largest) on, got {text!r}")
+    if not wanted.file.is_file():
+        raise ParamError(f"face={text}: there is no file {wanted.file}")
+    return f"like:{wanted.file.resolve()}"
 
 
 def joint_length(length: str | None, rate: Fraction, name: str) -> tuple[Fraction, Fraction]:

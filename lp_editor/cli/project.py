@@ -81,7 +81,9 @@ def _add_mark(commands: Any) -> None:
         "  lp-editor mark cut.otio --clip A003 --at 12f --for 2s expression smile=0@0,0.7@10f:smooth,0@2s ease=0\n"
         "  lp-editor mark cut.otio --clip V1/3 preset=warm-smile\n"
         "  lp-editor mark cut.otio --at 4s --for 8f stitch\n"
-        "\nease=12f (or ease=6f,12f, in and out) and face=2 (1 is the largest) go with every effect.\n",
+        "\nease=12f (or ease=6f,12f, in and out) and face=… go with every effect. A face is\n"
+        "'largest' (unless told), a number from the left of the picture (face=2), an id that lp-editor faces lists\n"
+        "(face=id:3), the nearest to a place (face=at:0.7,0.4) or like a picture (face=like:anna.jpg).\n",
     )  # fmt: skip
     add_source(command)
     command.add_argument("--clip", help="name, place (V1/3) or id; of a joint, the clip before the cut")

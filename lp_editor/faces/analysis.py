@@ -17,7 +17,6 @@ from typing import Protocol, overload
 
 import numpy as np
 
-from lp_editor.errors import FaceError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.faces.identity import ANOTHER, SAME_PERSON, alike
 from lp_editor.faces.search import overlap
@@ -76,7 +75,10 @@ def analyse_faces(
             _link(chains, tracklet, path, index)
         if progress:
             progress(min((number + 1) * WINDOW - numbers.start * WINDOW, total), total)
-    return [FaceTrack(i, chain.parts[0].first, StoredFaces(chain.parts)) for i, chain in enumerate(chains, 1)]
+    return [
+        FaceTrack(i, chain.parts[0].first, StoredFaces(chain.parts), chain.known.look())
+        for i, chain in enumerate(chains, 1)
+    ]
 
 
 @dataclass(frozen=True)
@@ -231,22 +233,3 @@ def _unpack(content: bytes) -> list[Tracklet]:
             known = looks if len(looks) else None
             tracklets.append(Tracklet(int(stored[f"{i}.first"]), faces, known, int(stored[f"{i}.looked"])))
     return tracklets
-
-
-def choose(tracks: Sequence[FaceTrack], choice: str, first: int, stop: int) -> FaceTrack | None:
-    """The track that a segment's ``face`` means on media frames ``first``..``stop``; None when there is no face.
-
-    ``largest`` or a number, 1 for the largest on those frames (mean area times presence). Raises `FaceError` for
-    another text, or a number beyond the faces there are.
-    """
-    sizes = [(sum(f.width**2 for f in map(t.at, range(first, stop)) if f is not None), t) for t in tracks]
-    ranked = [t for size, t in sorted(sizes, key=lambda s: -s[0]) if size > 0]
-    if choice != "largest" and not (choice.isdigit() and int(choice) > 0):
-        raise FaceError(f"face is 'largest' or a number from 1 on, got {choice!r}")
-    if not ranked:
-        return None
-    number = 1 if choice == "largest" else int(choice)
-    if number > len(ranked):
-        noun = "face" if len(ranked) == 1 else "faces"
-        raise FaceError(f"face {number} was asked for, but only {len(ranked)} {noun} can be seen there")
-    return ranked[number - 1]

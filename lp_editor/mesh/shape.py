@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Region
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import Pose, to_frame, to_local
-from lp_editor.faces.measure import eye_ratio, lip_ratio, pose_angles
+from lp_editor.faces.measure import EYEBALL, REST_Y, eye_ratio, lip_ratio, pose_angles
 from lp_editor.mesh.bases import Array, bases, eye_window, rest_points, step
 from lp_editor.mesh.calibration import Strengths
 
@@ -27,10 +27,6 @@ GAZE = np.array([0.30, -0.24, 0.0])
 
 MOST_GAZE = 0.36
 """No iris goes further than this, in eye widths, along either axis."""
-
-EYEBALL, REST_Y = 0.52, -0.025
-"""Radius of an eyeball, and where, along y (down) from the line between its corners, the middle of an iris that looks
-straight ahead lies, in eye widths; the second is a mean over portraits that look into the lens."""
 
 UPPER_FOLLOWS = {"down": 0.72, "up": 0.55}
 LOWER_FOLLOWS = {"down": 0.30, "up": 0.15}

@@ -10,11 +10,11 @@ from lp_editor.engine import strongest
 from lp_editor.face import FacePicture
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import to_frame, to_local
-from lp_editor.faces.measure import eye_ratio, lip_ratio, pose_angles
+from lp_editor.faces.measure import EYEBALL, REST_Y, eye_ratio, gaze_angles, lip_ratio, pose_angles
 from lp_editor.mesh import field
 from lp_editor.mesh.engine import MeshEngine, MeshLook
 from lp_editor.mesh.layers import soft, swatches
-from lp_editor.mesh.shape import BROWS, EYEBALL, EYES, MOST_OPEN, REST_Y, MeshMotion, rotation
+from lp_editor.mesh.shape import BROWS, EYES, MOST_OPEN, MeshMotion, rotation
 
 ENGINE = MeshEngine()
 BROW_DOWN = {f"{name}_{side}": -1.0 for name in ("brow_inner", "brow_outer") for side in ("left", "right")}
@@ -93,6 +93,7 @@ def test_eyes_that_look_into_the_lens_do_so_however_the_head_is_turned(
         ahead = start.pose.rotation @ [x, y, -np.sqrt(1 - x * x - y * y)]
         assert np.degrees(np.arctan2(ahead[0], -ahead[2])) == pytest.approx(0, abs=1.5)
         assert np.degrees(np.arcsin(ahead[1])) == pytest.approx(0, abs=1.5)
+    assert gaze_angles(to_frame(local, start.pose)) == pytest.approx((0, 0), abs=1.5)
 
 
 def test_half_a_weight_goes_half_the_way(held: MeshMotion) -> None:
