@@ -318,6 +318,8 @@ def test_an_otioz_is_unpacked_beside_it_and_an_otiod_read_where_it_is(tmp_path: 
     (clip,) = clips(archive)
     assert clip.media.path is not None
     assert clip.media.path.read_bytes() == b"film"
+    (tmp_path / "elsewhere").mkdir()
+    assert clips(open_document(archive).save(tmp_path / "elsewhere" / "cut.otio").path)[0].media.path == clip.media.path
     folder = tmp_path / "cut.otiod"
     (folder / "media").mkdir(parents=True)
     (folder / "content.otio").write_bytes(OTIO)
@@ -440,6 +442,17 @@ def test_the_encoding_of_a_file_is_kept(encoding: str, tmp_path: Path) -> None:
     document = open_document(path)
     assert [c.name for c in document.project.clips()] == ["é"]
     assert document.save(tmp_path / "out.xml").path.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["out.xml", "out.fcpxml", "out.otio"])
+@pytest.mark.parametrize(
+    "where", ["file://localhost/D%3a/my%20media/x.mov", "file:///Volumes/a%23b/x.mov", "file://nas/share/x.mov"]
+)
+def test_media_of_other_systems_go_out_as_they_came(where: str, name: str, tmp_path: Path) -> None:
+    path = write(tmp_path, sequence(item("a", 0, 20, 0, 20, file().replace("file://localhost/m/a.mov", where))))
+    document = open_document(path)
+    plain = document.save(tmp_path / "plain.otio")
+    assert clips(plain.save(tmp_path / name).path)[0].media.path == clips(path)[0].media.path
 
 
 def test_a_file_that_is_only_read_says_what_it_can_be_saved_as(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from lp_editor.timeline.dialects.markup import Element, Markup, Splice, attribut
 from lp_editor.timeline.dialects.patching import Change, changes, home, in_file, record_of, removed, step_of
 from lp_editor.timeline.model import Marker, Project, Span
 from lp_editor.timeline.relink import Part, Rendered, layers
-from lp_editor.timeline.urls import path_to_url
+from lp_editor.timeline.urls import absolute_text, path_to_url
 
 BEHIND_MARKERS = (
     "audio-channel-source", "audio-role-source", "sync-source", "mc-source", "filter-video", "filter-video-mask",
@@ -433,5 +433,5 @@ class _Patch:
 
 def url_of(path: Path) -> str:
     """A path as Final Cut Pro writes it: encoded, ``!'()*`` and the like too."""
-    text = path_to_url(path.absolute())
+    text = path_to_url(Path(absolute_text(path)))
     return re.sub(r"[!'$&()*+,;=]", lambda m: f"%{ord(m[0]):02X}", text)

@@ -20,6 +20,7 @@ from lp_editor.timeline.dialects.source import by_place, chosen
 from lp_editor.timeline.metadata import VERSION, joint_to_json, segment_to_json
 from lp_editor.timeline.model import Clip, Nest, Project, Span, Track
 from lp_editor.timeline.relink import Rendered, is_time_effect, laid_above, original_view, relinked
+from lp_editor.timeline.urls import absolute_text
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _joints_in(project: Project) -> dict[str, str]:
 def _show(node: Node, clip: Clip) -> None:
     """Make a clip's node show a clip's media, its part of them, at its speed."""
     rate = clip.media.rate or clip.rate
-    url = clip.media.url or str(clip.media.path or "")
+    url = absolute_text(clip.media.path) if clip.media.path is not None else clip.media.url
     node.pop("media_reference", None)
     node["OTIO_SCHEMA"] = "Clip.2"
     node["media_references"] = {

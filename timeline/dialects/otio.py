@@ -18,7 +18,7 @@ from lp_editor.errors import LpEditorError, ProjectError, TimeError
 from lp_editor.timeline.metadata import joint_from_json, segment_from_json
 from lp_editor.timeline.model import Clip, Gap, Item, Marker, Media, Nest, Project, Span, Track, Transition
 from lp_editor.timeline.timecode import exact_rate
-from lp_editor.timeline.urls import file_name, url_to_path
+from lp_editor.timeline.urls import absolute_text, file_name, url_to_path
 
 Node: TypeAlias = dict[str, Any]
 Address: TypeAlias = tuple[str | int, ...]
@@ -567,7 +567,8 @@ def _new_reference(media: Media, rate: Fraction) -> Node:
         return {"OTIO_SCHEMA": "GeneratorReference.1", **plain, "generator_kind": media.name, "parameters": {}}
     if media.kind == "missing":
         return {"OTIO_SCHEMA": "MissingReference.1", **plain}
-    return external_reference(media.url or str(media.path or ""), media.available, media.rate or rate, media.name)
+    where = absolute_text(media.path) if media.path is not None else media.url
+    return external_reference(where, media.available, media.rate or rate, media.name)
 
 
 def warp(speed: Fraction) -> list[Node]:

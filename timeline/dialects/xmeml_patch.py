@@ -34,6 +34,7 @@ from lp_editor.timeline.dialects.xmeml import TICKS, Book, frames, rate_of
 from lp_editor.timeline.model import Marker, Project, Span
 from lp_editor.timeline.relink import Rendered, layers
 from lp_editor.timeline.timecode import drops, is_ntsc, nominal, timecode
+from lp_editor.timeline.urls import absolute_text
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def opened(markup: Markup, path: Path, wanted: str | None) -> XmemlFile:
 
 def url_of(path: Path) -> str:
     """A path as Final Cut Pro and Premiere write it: ``file://localhost/``, encoded, the colon of a drive too."""
-    text = path.absolute().as_posix()
+    text = absolute_text(path)
+    if text.startswith("//"):  # a server's share
+        return "file:" + quote(text, safe="/")
     return "file://localhost" + quote(text if text.startswith("/") else "/" + text, safe="/")
 
 
