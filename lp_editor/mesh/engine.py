@@ -21,6 +21,7 @@ from lp_editor.mesh.bases import Array, bases, rest_points
 from lp_editor.mesh.borrowed import PARTS, Loan, borrow, repaid
 from lp_editor.mesh.calibration import Strengths
 from lp_editor.mesh.layers import Canvas
+from lp_editor.mesh.occlusion import Usual, open_part, usual
 from lp_editor.mesh.shading import creases
 from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
 from lp_editor.render.compositor import apply_patches
@@ -33,6 +34,9 @@ STUDIED = 40
 
 LOOKED_AT = 300
 """Faces of a track that are looked at, spread over it."""
+
+WATCHED = 12
+"""Frames of a track, spread over it, that say what the face usually looks like."""
 
 TRIED = 4
 """Frames of a track, spread over it, that the strength of controls may be tried on."""
@@ -48,6 +52,7 @@ class MeshLook:
     person: Person
     fingerprint: str
     loan: Loan
+    usual: Usual | None = None
 
 
 class MeshEngine:
@@ -82,7 +87,9 @@ class MeshEngine:
         plain = Person(openings, lips, neutral)
         strengths = Strengths(read([track.first + i for i in tried]), lambda f, row: _tried(plain, f, row))
         loan = borrow(track, seen, openings, read)
-        return MeshLook(replace(plain, strengths=strengths), hashed.hexdigest(), loan)
+        seldom = [at[i] for i in np.unique(np.linspace(0, len(at) - 1, WATCHED).astype(int))]
+        known = usual(read([track.first + i for i in seldom])) if len(at) >= WATCHED else None
+        return MeshLook(replace(plain, strengths=strengths), hashed.hexdigest(), loan, known)
 
     def analyze(self, look: MeshLook, faces: Sequence[FacePicture]) -> list[MeshMotion]:
         """Landmarks and pose of each face."""
@@ -109,7 +116,8 @@ class MeshEngine:
         self, look: MeshLook, faces: Sequence[FacePicture], filmed: Sequence[MeshMotion], motions: Sequence[MeshMotion]
     ) -> list[Patch | None]:  # fmt: skip
         """A patch each, as large as what changes."""
-        return [_patch(*one, look.loan) for one in zip(faces, filmed, motions, strict=True)]
+        made = (_patch(*one, look.loan) for one in zip(faces, filmed, motions, strict=True))
+        return [_uncovered(patch, face, look.usual) for patch, face in zip(made, faces, strict=True)]
 
 
 def _faces_of(track: FaceTrack) -> list[int]:
@@ -155,6 +163,14 @@ def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion, loan: L
         eyes.draw(canvas, pixels, picture.box, moved, change, made.before, made.after, lent.get(side))
     tone = creases(filmed, motion, made.after, pixels, picture.box, box, made.face_width)
     return _assembled(box, flow, tone, canvas)
+
+
+def _uncovered(patch: Patch | None, picture: FacePicture, known: Usual | None) -> Patch | None:
+    """A patch without what it would change of things in front of the face."""
+    if patch is None or (part := open_part(picture, known, patch.box)) is None:
+        return patch
+    mask = patch.mask * part
+    return replace(patch, mask=mask) if mask.any() else None
 
 
 def _box(made: field.Net, picture: FacePicture) -> Box | None:
