@@ -27,6 +27,7 @@ LAYERS = (
     ("registry",),
     ("media",),
     ("faces", "speech"),
+    ("marking",),
     ("testing",),
     ("plan",),
     ("render",),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lp_editor.cli.project import add_source, opened, tell_losses
 from lp_editor.errors import OutputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def add(commands: Any) -> None:
         epilog="examples:\n  lp-editor still cut.otio --at 2s -o still.png\n"
         "  lp-editor still cut.otio --at 01:00:02:00 -o both.png --compare\n",
     )  # fmt: skip
-    still.add_argument("project", type=Path)
+    add_source(still)
     still.add_argument("--at", required=True, metavar="TIME", help="record time")
     still.add_argument("-o", "--output", type=Path, required=True, help="a .png or .jpg")
     still.add_argument("--compare", action="store_true", help="the frame as filmed on the left, finished on the right")
@@ -33,7 +34,7 @@ def add(commands: Any) -> None:
         "  lp-editor render cut.otio --clips rendered/\n"
         "\nWhat was rendered before is kept: only what changed is rendered again.\n",
     )  # fmt: skip
-    render.add_argument("project", type=Path)
+    add_source(render)
     where = render.add_mutually_exclusive_group(required=True)
     where.add_argument("-o", "--output", type=Path, help="one file for the whole cut (.mp4, .mov, .mkv)")
     where.add_argument(
@@ -50,6 +51,55 @@ def add(commands: Any) -> None:
     render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     _add_common(render)
     render.set_defaults(run=_render)
+    _add_roundtrip(commands)
+
+
+def _add_roundtrip(commands: Any) -> None:
+    command = commands.add_parser(
+        "roundtrip", help="render what is marked in a project of an editor, and write the project to import again",
+        epilog="examples:\n  lp-editor roundtrip CUT.xml\n  lp-editor roundtrip CUT.fcpxml -o back/ --media /footage\n"
+        "  lp-editor roundtrip CUT.otio -o back/ --for premiere\n"
+        "\nMarks are markers whose name begins with lp (docs/markers.md), and what `mark` made.\n",
+    )  # fmt: skip
+    add_source(command)
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="where to; NAME.lp beside the project without it"
+    )
+    command.add_argument(
+        "--for", dest="flavour", choices=tuple(FLAVOURS), help="write for it; as the project came, without"
+    )
+    command.add_argument(
+        "--mode", choices=("replace", "above"), default="replace", help="in the clips' place, or on a track above"
+    )
+    command.add_argument("--codec", choices=("h264", "ffv1"), default="h264", help="ffv1 is lossless, in MKV")
+    command.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
+    _add_common(command)
+    command.set_defaults(run=_roundtrip)
+
+
+FLAVOURS = {"premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio"}
+"""What a project can be written for, and the end of its name."""
+
+
+def _roundtrip(asked: argparse.Namespace) -> int:
+    from lp_editor import verbs
+    from lp_editor.cli.catalogue import installed
+    from lp_editor.cli.progress import shown, tell
+    from lp_editor.render.program import check_output
+
+    document = opened(asked)
+    folder = asked.output or document.path.with_name(document.path.stem + ".lp")
+    name = Path(document.returned_name)
+    target = folder / (name.with_suffix(FLAVOURS[asked.flavour]) if asked.flavour else name)
+    if target.exists():
+        check_output(target, asked.force)
+    with shown(asked.quiet, asked.json) as progress:
+        relinked, report = verbs.render_stretches(
+            document, folder, _settings(asked), above=asked.mode == "above", registry=installed(), progress=progress
+        )
+    tell_losses(relinked.save(target, asked.flavour or ""))
+    tell(report, str(target), asked.quiet, asked.json)
+    return 0
 
 
 def _add_delivery(command: argparse.ArgumentParser) -> None:
@@ -102,7 +152,7 @@ def _still(asked: argparse.Namespace) -> int:
     from lp_editor.render.sheet import side_by_side
 
     check_output(asked.output, asked.force)
-    document = verbs.open_project(asked.project)
+    document = opened(asked)
     with shown(asked.quiet, False) as progress:
         finished, filmed, report = verbs.still(
             document, asked.at, _settings(asked), registry=installed(), progress=progress
@@ -121,7 +171,7 @@ def _render(asked: argparse.Namespace) -> int:
     from lp_editor.cli.progress import shown, tell
     from lp_editor.render.program import check_output
 
-    document = verbs.open_project(asked.project)
+    document = opened(asked)
     settings, registry = _settings(asked), installed()
     if asked.clips is None:
         if asked.matte == Path():
@@ -134,13 +184,13 @@ def _render(asked: argparse.Namespace) -> int:
         return 0
     if asked.format or asked.matte not in (None, Path()):
         raise OutputError("--clips writes each stretch in its clip's own format, mattes beside; drop --format and FILE")
-    target = asked.clips / asked.project.with_suffix(".otio").name
+    target = asked.clips / document.returned_name
     if target.exists():
         check_output(target, asked.force)
     with shown(asked.quiet, asked.json) as progress:
         relinked, report = verbs.render_stretches(
             document, asked.clips, settings, matte=asked.matte is not None, registry=registry, progress=progress
         )
-    relinked.save(target)
+    tell_losses(relinked.save(target))
     tell(report, str(target), asked.quiet, asked.json)
     return 0
