@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -82,6 +82,8 @@ class FaceTrack:
     id: int
     first: int
     faces: Sequence[Face | None]
+    look: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    """What the person looks like, for comparing with others; None where too little was seen."""
 
     @property
     def stop(self) -> int:

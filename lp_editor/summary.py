@@ -23,6 +23,8 @@ def summary(document: Document) -> dict[str, Any]:
         "start": timecode(project.start, project.rate, project.drop_frame),
         "duration": float(project.duration),
         "drop_frame": project.drop_frame,
+        "sequences": list(document.sequences),
+        "notes": list(document.notes),
         "tracks": [_track(track, project) for track in project.tracks],
     }
 

@@ -5,14 +5,17 @@ Documents are values: every verb that changes one returns the changed one, and n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from lp_editor.effect import Effect, JointEffect, parameters
-from lp_editor.errors import ParamError, ProjectError, TimeError
+from lp_editor.effect import Effect
+from lp_editor.errors import MediaError, ParamError, ProjectError, TimeError
+from lp_editor.files import make_folder
+from lp_editor.marking import Meaning, joint_length, meant, with_markers
 from lp_editor.media.picture import Picture
+from lp_editor.media.probe import probe
 from lp_editor.media.sink import Codec
 from lp_editor.plan import Plan, scene_of
 from lp_editor.plan import check as check_edits
@@ -21,12 +24,12 @@ from lp_editor.render.clips import render_clips
 from lp_editor.render.program import Settings, opened, render_program, render_still
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.timeline import edit
-from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.cut import cut, strips_of
 from lp_editor.timeline.document import Document, open_document, undo
 from lp_editor.timeline.find import find_clip, find_segment, marked_span, topmost_clip_at
-from lp_editor.timeline.model import Clip, Ease, Joint, ParamValue, Segment, Span
-from lp_editor.timeline.timecode import parse_time
+from lp_editor.timeline.media import Search
+from lp_editor.timeline.model import Clip, Joint, ParamValue, Segment, Span
+from lp_editor.timeline.timecode import exact_rate, parse_time
 
 __all__ = [
     "Codec",
@@ -49,9 +52,36 @@ __all__ = [
 ]  # fmt: skip
 
 
-def open_project(path: str | Path) -> Document:
-    """Open a project file. Raises `ProjectError`, saying where, for what cannot be read."""
-    return open_document(Path(path))
+def open_project(
+    path: str | Path, *, sequence: str | None = None, media: Sequence[str | Path] = (), rate: str | None = None,
+    registry: Registry | None = None,
+) -> Document:  # fmt: skip
+    """Open a project file, with the marks that were made in it as markers.
+
+    ``sequence`` picks one of several by name or number, ``media`` are folders to look for files in, ``rate`` (``25``,
+    ``29.97``) is for edit lists, which say none. Raises `ProjectError`, saying where, for what cannot be read.
+    """
+    search = Search(tuple(Path(folder) for folder in media), _holds) if media else None
+    document = open_document(Path(path), sequence, search, None if rate is None else _rate(rate))
+    return with_markers(document, registry or Registry.installed())
+
+
+def _holds(path: Path, clip: Clip) -> bool:
+    """Whether a file has, by its own timecode, what a clip shows."""
+    try:
+        info = probe(path)
+    except MediaError:
+        return False
+    zero = info.timecode or Fraction(0)
+    duration = info.video.duration if info.video else max((a.duration for a in info.audio), default=Fraction(0))
+    return zero <= clip.source.start and clip.source.stop <= zero + duration + 1 / clip.rate
+
+
+def _rate(text: str) -> Fraction:
+    try:
+        return exact_rate(float(Fraction(text)))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise ParamError(f"a rate is frames per second (25, 29.97), got {text!r}") from None
 
 
 def save(document: Document, path: str | Path | None = None) -> Document:
@@ -89,84 +119,29 @@ def mark(
     """
     registry = registry or Registry.installed()
     project = document.project
-    wanted = dict(params or {})
-    preset = wanted.pop("preset", None)
-    if preset is not None:
-        found = registry.preset(str(preset))
-        if effect and found.effect != effect:
-            raise ParamError(f"preset {found.name!r} is one of {found.effect}, not of {effect}")
-        effect, wanted = found.effect, {**found.params, **wanted}
-    if not effect:
-        raise ParamError(f"name an effect ({', '.join(registry.effects)}) or a preset")
-    kind = registry.effect(effect)
-    ease = _ease(wanted.pop("ease", None), project.rate)
-    face = str(wanted.pop("face", "largest"))
-    texts = {p.name for p in parameters(kind) if p.kind in ("str", "choice")}
-    values = {n: v if n in texts else _value(v, project.rate) for n, v in wanted.items()}
-    kind.parse(values)
-    if issubclass(kind, JointEffect):
-        return _mark_joint(document, effect, clip, at, length, values)
+    meaning = meant(effect, params or {}, registry, project.rate)
+    if meaning.joins:
+        return _mark_joint(document, meaning, clip, at, length)
     found_clip, span = marked_span(project, clip, at, length)
-    segment = Segment(edit.new_id(project), effect, span, values, _face(face), ease)
+    name = meaning.effect.name
+    segment = Segment(edit.new_id(project), name, span, meaning.params, meaning.face, meaning.ease)
     return Marked(document.replace(edit.add_segment(project, found_clip, segment)), found_clip, segment)
 
 
 def _mark_joint(
-    document: Document, effect: str, clip: str | None, at: str | None, length: str | None,
-    params: Mapping[str, ParamValue],
+    document: Document, meaning: Meaning, clip: str | None, at: str | None, length: str | None
 ) -> Marked:  # fmt: skip
     """A joint at the end of the clip named, or at the cut nearest to a record time; over ``length``, 8 frames by default."""
-    project = document.project
+    project, effect = document.project, meaning.effect.name
     if clip is not None:
         found = find_clip(project, clip)
     elif at is not None:
         found = edit.clip_before_cut(project, parse_time(at, project.rate, project.start))
     else:
         raise TimeError(f"{effect} joins two clips: say --clip (the one before the cut) or --at (near the cut)")
-    frames = round(parse_time(length, project.rate) * project.rate) if length else 8
-    if frames < 1:
-        raise TimeError(f"{effect} needs at least one frame, got {length}")
-    before = frames // 2
-    joint = Joint(
-        edit.new_id(project), effect, Fraction(before) / project.rate, Fraction(frames - before) / project.rate, params
-    )
+    before, after = joint_length(length, project.rate, effect)
+    joint = Joint(edit.new_id(project), effect, before, after, meaning.params)
     return Marked(document.replace(edit.add_joint(project, found, joint)), found, joint)
-
-
-def _value(value: ParamValue | str, rate: Fraction) -> ParamValue:
-    """A parameter as a segment stores it, from a value or from command-line text."""
-    if not isinstance(value, str):
-        return value
-    lowered = value.strip().lower()
-    if lowered in ("true", "false", "yes", "no", "on", "off"):
-        return lowered in ("true", "yes", "on")
-    if "@" in value or _is_number(value):
-        return Curve.parse(value, rate)
-    return value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _ease(value: object, rate: Fraction) -> Ease | None:
-    """``ease=12f`` both ways, ``ease=6f,12f`` in and out, ``ease=0`` none."""
-    if value is None:
-        return None
-    parts = [parse_time(part, rate) for part in str(value).split(",")]
-    if len(parts) > 2 or any(p < 0 for p in parts):
-        raise ParamError(f"ease is a time, or two: in and out (ease=12f or ease=6f,12f), got {value!r}")
-    return Ease(parts[0], parts[-1])
-
-
-def _face(text: str) -> str:
-    if text == "largest" or (text.isdigit() and int(text) >= 1):
-        return text
-    raise ParamError(f"face is 'largest' or a number from 1 (the largest) on, got {text!r}")
 
 
 def propose(
@@ -274,16 +249,23 @@ def render(
 
 
 def render_stretches(
-    document: Document, folder: str | Path, settings: Settings | None = None, *,
-    registry: Registry | None = None, progress: Progress = silent,
+    document: Document, folder: str | Path, settings: Settings | None = None, *, matte: bool = False,
+    above: bool = False, registry: Registry | None = None, progress: Progress = silent,
 ) -> tuple[Document, Report]:  # fmt: skip
-    """Render each marked stretch as its own file with handles; returns the project relinked to them, not yet saved."""
-    rendered, report = render_clips(
-        document.project, registry or Registry.installed(), Path(folder), settings or Settings(), progress
-    )
-    if not rendered:
+    """Render each marked stretch as its own file with handles; returns the project relinked to them, not yet saved.
+
+    ``above``: the renders lie on a new track over the untouched clips instead of in their place; renders with alpha
+    always do.
+    """
+    if not edit.all_ids(document.project):
         raise ProjectError(f"{document.path} has no marks, so no stretch to render; mark one first")
-    return document.relinked(rendered), report
+    project = document.to_render()
+    make_folder(Path(folder))
+    if not edit.all_ids(project):
+        return document.relinked([]), Report(notes=["every mark was rendered before; nothing was to be done"])
+    asked = settings or Settings()
+    rendered, report = render_clips(project, registry or Registry.installed(), Path(folder), asked, progress, matte)
+    return document.relinked(rendered, above or asked.delivery.alpha), report
 
 
 def still(

@@ -10,6 +10,8 @@ from lp_editor.render.report import silent
 from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Media, Project, Span, Track
 
+pytest_plugins = ["portrait"]
+
 ROOT = Path(__file__).parent.parent
 RATE = Fraction(25)
 FRAMES = 60

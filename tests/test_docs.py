@@ -40,6 +40,8 @@ def test_the_blocks_of_a_page_run(
         elif block.language == "bash":
             for command in commands(block.text):
                 assert run(command, cut_file.parent) == 0, f"{where}: {command}\n{capsys.readouterr().err}"
+        elif block.language == "text":
+            continue
         elif block.language == "json":
             check_json(json.loads(block.text))
         else:

@@ -1,30 +1,33 @@
-"""Opens and saves project files. The file's own tree is the record; a project is a view of it.
+"""Opens and saves project files of every dialect. The file's own tree is the record; a project is a view of it.
 
 A document is a value: changing one gives another. Saving writes the whole file under a temporary name and renames it,
-and keeps what was there before, so that `undo` takes it back.
+and keeps what was there before, so that `undo` takes it back. An ``.otio`` bears its marks itself and is rewritten; of
+other dialects the input is never overwritten: a sidecar beside it has the marks.
 """
 
 from __future__ import annotations
 
-import copy
-import itertools
-import json
-import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from lp_editor.errors import OutputError, ProjectError
 from lp_editor.files import write_bytes
-from lp_editor.timeline.dialects import otio
-from lp_editor.timeline.dialects.otio import OURS, Address, Node
-from lp_editor.timeline.metadata import VERSION, joint_to_json, segment_to_json
-from lp_editor.timeline.model import Clip, Project
-from lp_editor.timeline.relink import Rendered, original_view, relinked
+from lp_editor.timeline import bundles, dialects
+from lp_editor.timeline.dialects import native, otio, resolve
+from lp_editor.timeline.dialects.native import NativeFile
+from lp_editor.timeline.dialects.otio import Address, Node
+from lp_editor.timeline.dialects.source import Source
+from lp_editor.timeline.edit import without_marks
+from lp_editor.timeline.media import Search, found_media
+from lp_editor.timeline.model import Project
+from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.returned import MANIFEST, Came, manifest, read_manifest, recognised
+from lp_editor.timeline.sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 
 MOST_BYTES = 256 << 20
 """A project file larger than this is refused."""
@@ -32,168 +35,240 @@ MOST_BYTES = 256 << 20
 HISTORY = 50
 """How many earlier versions of a project are kept for `undo`."""
 
+SUFFIXES = {".otio": "otio", ".xml": "xmeml", ".fcpxml": "fcpxml", ".edl": "edl"}
+"""What a project is written as, by the name it gets."""
+
 
 @dataclass(frozen=True)
 class Document:
-    """A project file: its path, its tree, and the project that the tree shows.
+    """A project file: its path, what its dialect made of it, and the project that it shows.
 
-    ``addresses`` tells where in the tree each clip of the project lies, by place.
+    ``notes`` say in words what could not be taken over as it is.
     """
 
     path: Path
-    tree: Node
+    source: Source
     project: Project
-    addresses: Mapping[str, Address]
     digest: str
-    indent: int | None
+    sidecar: Sidecar = field(default_factory=Sidecar)
+    rendered: tuple[Rendered, ...] = ()
+    above: bool = False
+    """Whether renders lie over their clips instead of in their place."""
+    returned: Mapping[str, Came] = field(default_factory=dict)
+    """Renders of ours that the clips of some places came with; the project shows their originals."""
+    remarks: tuple[str, ...] = ()
+    """What was found out about its marks, to be said."""
+    losses: tuple[str, ...] = ()
+    """What could not be said in the file that was written last, clip by clip."""
+
+    @property
+    def tree(self) -> Node:
+        """The JSON of an ``.otio``."""
+        return self._native.tree
+
+    @property
+    def addresses(self) -> Mapping[str, Address]:
+        """Where in the JSON of an ``.otio`` each clip of the project lies, by place."""
+        return self._native.addresses
+
+    @property
+    def _native(self) -> NativeFile:
+        if not isinstance(self.source, NativeFile):
+            raise ProjectError(f"{self.path} is no .otio")
+        return self.source
+
+    @property
+    def sequences(self) -> Sequence[str]:
+        """The names of all sequences in the file."""
+        return self.source.names
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What could not be taken over as it is."""
+        empty = [] if any(True for _ in self.project.clips()) else [f"{self.source.name!r} holds no clips"]
+        return [*self.source.notes, *dict.fromkeys(self.remarks), *empty]
+
+    @property
+    def returned_name(self) -> str:
+        """The name of the file that goes back: in the dialect that came in, or ``.otio`` where that is not written."""
+        suffix = next((s for s, dialect in SUFFIXES.items() if dialect == self.source.dialect), ".otio")
+        return self.path.stem + (suffix if not isinstance(self.source, dialects.ReadOnly) else ".otio")
 
     def replace(self, project: Project) -> Document:
-        """The document with the marks of another version of its project; nothing else of the tree moves."""
-        tree = copy.deepcopy(self.tree)
-        old = {clip.place: clip for clip in self.project.clips()}
-        clips = list(project.clips())
-        joints_in = _joints_in(project)
-        before_in = _joints_in(self.project)
-        for clip in clips:
-            was = old[clip.place]
-            same = (was.segments, was.joint, before_in.get(clip.place)) == (
-                clip.segments,
-                clip.joint,
-                joints_in.get(clip.place),
-            )
-            if not same:
-                _patch(_node(tree, self.addresses[clip.place]), clip, joints_in.get(clip.place))
-        return replace(self, tree=tree, project=project)
+        """The document with the marks of another version of its project; nothing else of the file moves."""
+        return replace(self, source=self.source.marked(self.project, project), project=project)
 
-    def relinked(self, rendered: Sequence[Rendered]) -> Document:
-        """The document with clips split and linked to what was rendered of them."""
-        clips = {clip.place: clip for clip in self.project.clips()}
-        tree = relinked(copy.deepcopy(self.tree), rendered, clips, self.addresses)
-        return replace(self, tree=tree)
+    def understood(self, project: Project, remarks: Sequence[str] = ()) -> Document:
+        """The document with the marks that its own markers ask for: they are in the file already, nothing changes."""
+        return replace(self, source=self.source.understood(project), project=project, remarks=tuple(remarks))
 
-    def save(self, path: Path | None = None) -> Document:
+    @property
+    def unchanged(self) -> Mapping[str, Rendered]:
+        """Renders that came back and still show what is asked, by place: they need not be made again."""
+        clips = {c.place: c for c in self.project.clips() if c.place.split(">")[-1].startswith("V")}
+        both = ((place, came.still_right(clips[place])) for place, came in self.returned.items() if place in clips)
+        return {place: one for place, one in both if one is not None}
+
+    def to_render(self) -> Project:
+        """The project with the marks that are still to be rendered: not those that a render that came back shows.
+
+        Nor are they on the clip below, where that render lies above.
+        """
+        done = self.unchanged
+        shown = {s.id for c in self.project.clips() if c.place in done for s in c.segments}
+        below = [c.place for c in self.project.clips() if c.place not in self.returned]
+        return without_marks(self.project, done, below, shown) if done else self.project
+
+    def relinked(self, rendered: Sequence[Rendered], above: bool = False) -> Document:
+        """The document with clips split and linked to what was rendered of them, and to renders that came back.
+
+        ``above``: renders lie on new tracks over all others instead, and every clip stays as it is. Those of clips in
+        nested sequences replace theirs all the same.
+        """
+        if isinstance(self.source, NativeFile):  # other files show the renders that they came with as it is
+            rendered = [*rendered, *self.unchanged.values()]
+        if isinstance(self.source, dialects.ReadOnly):
+            return replace(self, rendered=tuple(rendered), above=above)
+        high = [r for r in rendered if above and ">" not in r.place]
+        source = self.source.relinked(self.project, [r for r in rendered if r not in high])
+        source = source.layered(self.project, high) if high else source
+        return replace(self, source=source, rendered=tuple(rendered), above=above)
+
+    def save(self, path: Path | None = None, flavour: str = "") -> Document:
         """Write the file, over its own one only if nobody else changed that since; returns the document as it now lies.
 
-        Media references stay right when a project is saved into another folder. Raises `OutputError`.
+        Without a path an ``.otio`` is rewritten, and of other dialects the sidecar. The name of a path says the dialect;
+        one that the file did not come in is written from the model. Media references stay right in another folder.
+        ``flavour`` ``resolve`` writes an ``.otio`` as Resolve wants it. Raises `OutputError`.
         """
+        own = path is None or path.absolute() == self.path.absolute()
+        if own and not self.source.stores_marks:
+            return self._save_sidecar()
         target = path or self.path
-        tree = self.tree if target.absolute().parent == self.path.absolute().parent else _moved(self)
-        if target.exists() and target.absolute() == self.path.absolute():
-            if self.digest and _digest(target.read_bytes()) != self.digest:
-                raise OutputError(f"{target} was changed by another program since it was opened; open it again")
+        dialect = SUFFIXES.get(target.suffix.lower())
+        if dialect is None and not own:
+            raise OutputError(f"{target}: a project is written as {', '.join(SUFFIXES)}")
+        if dialect != self.source.dialect and not own:
+            return self._exported(target, flavour)
+        source = self.source.moved(self.path.absolute().parent, target.absolute().parent)
+        if own and target.exists():
+            self._check(target)
             _remember(target)
-        content = (json.dumps(tree, indent=self.indent, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+        content = self._flavoured(source, flavour).content()
         write_bytes(target, content)
-        return replace(self, path=target, tree=tree, digest=_digest(content))
+        saved = replace(self, path=target, source=source, digest=_digest(content), losses=tuple(self._baked()))
+        return saved._with_sidecar() if self.rendered or not source.stores_marks else saved
+
+    def _check(self, target: Path) -> None:
+        if self.digest and _digest(target.read_bytes()) != self.digest:
+            raise OutputError(f"{target} was changed by another program since it was opened; open it again")
+
+    def _save_sidecar(self) -> Document:
+        """Keep the marks beside a file that is not overwritten."""
+        beside = sidecar_path(self.path)
+        if not beside.exists():
+            write_bytes(beside, Sidecar().content())  # so that the first mark too can be taken back
+        _remember(beside)
+        return self._with_sidecar()
+
+    def _with_sidecar(self) -> Document:
+        made = sidecar_of(self.project, self.rendered, self.sidecar)
+        write_bytes(sidecar_path(self.path), made.content())
+        for folder in dict.fromkeys(r.path.absolute().parent for r in self.rendered):
+            here = [r for r in made.renders if Path(r.path).parent == folder]
+            write_bytes(folder / MANIFEST, manifest(read_manifest(folder), here))
+        return replace(self, sidecar=made)
+
+    def _flavoured(self, source: Source, flavour: str) -> Source:
+        """An ``.otio`` with what Resolve wants in it, split clips first."""
+        if flavour != "resolve" or not isinstance(source, NativeFile):
+            return source
+        return replace(source, tree=resolve.for_resolve(source.tree, *source.pieces()))
+
+    def _exported(self, target: Path, flavour: str) -> Document:
+        """Write another dialect, from the model."""
+        from lp_editor.timeline.dialects.writing import write
+
+        dialect = SUFFIXES[target.suffix.lower()]
+        written = write(self.project, self.rendered, "resolve" if flavour == "resolve" else dialect, target, self.above)
+        if target.exists():
+            _remember(target)
+        write_bytes(target, written.content)
+        losses = (*written.losses, *self._baked())
+        if self.rendered:
+            replace(self, path=target, sidecar=Sidecar())._with_sidecar()
+        return replace(open_document(target), losses=losses)
+
+    def _baked(self) -> Iterator[str]:
+        """What renders take with them that an editor had set on the clip."""
+        clips = {c.place: c for c in self.project.clips()}
+        for one in self.rendered:
+            clip = clips[one.place]
+            if clip.speed != 1:
+                text = f"{float(clip.speed) * 100:g} % speed"
+                yield f"{clip.place} {clip.name}: its {text} is baked into {one.path.name}"
 
 
-def _viewed(path: Path, tree: Node, digest: str, indent: int | None) -> Document:
-    """A document whose project shows originals where pieces of it were rendered, so that every edit stays editable."""
+def open_document(
+    path: Path, sequence: str | None = None, media: Search | None = None, rate: Fraction | None = None
+) -> Document:
+    """Open a project file of any dialect, or a bundle of one. Raises `ProjectError` saying what is wrong where.
+
+    ``sequence`` picks one of several by name or number (the first without it), ``media`` is where else to look for
+    files, ``rate`` is for edit lists, which say none.
+    """
+    file = bundles.project_file(path)
+    content, source, inside = _read(file, dialects.Asked(sequence, rate))
+    project = found_media(source.project, media) if media else source.project
+    beside = read_sidecar(file)
+    back = recognised(project, beside.renders)
+    if back.places and isinstance(source, NativeFile):
+        source = source.restored(back.project, back.places, inside)
+    elif back.places:
+        source = source.understood(back.project, False)
+    own = source.stores_marks and (not back.places or any(c.segments or c.joint for c in source.project.clips()))
+    shown = back.project if own else beside.applied(back.project)
+    start = source.project if back.places else project
+    document = Document(file, source, start, _digest(content), beside, returned=back.places)
+    return document if shown is start else document.replace(shown)
+
+
+def _read(file: Path, asked: dialects.Asked) -> tuple[bytes, Source, Path]:
+    """A file's content, what its dialect made of it, and where its relative media are looked for."""
+    content = _content(file)
+    inside = file
+    if bundles.is_archive(content):
+        content, folder = bundles.unpacked(file)
+        inside = folder / "content.otio"
     try:
-        seen = original_view(tree)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ProjectError(f"{path}: the marks of rendered pieces are damaged ({error})") from error
+        source = dialects.read(content, inside, asked)
     except RecursionError:
-        raise ProjectError(f"{path} is nested too deeply to be a cut") from None
-    project, addresses = otio.read(seen, path)
-    return Document(path, seen, project, addresses, digest, indent)
+        raise ProjectError(f"{file} is nested too deeply to be a cut") from None
+    if inside is not file:
+        source = dialects.ReadOnly("otioz", source.project, source.names, source.name, source.notes)
+    return content, source, inside
 
 
-def open_document(path: Path) -> Document:
-    """Open an ``.otio`` file. Raises `ProjectError` saying what is wrong where, and what would do."""
-    if path.suffix.lower() != ".otio":
-        raise ProjectError(f"{path}: only .otio projects can be opened yet; export OpenTimelineIO from your editor")
+def _content(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ProjectError(f"{path} is larger than {MOST_BYTES >> 20} MiB; that is no project")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            packed = bundles.is_archive(file.read(4))
+            if not packed and path.stat().st_size > MOST_BYTES:
+                raise ProjectError(f"{path} is larger than {MOST_BYTES >> 20} MiB; that is no project")
+            file.seek(0)
+            return file.read(8) if packed else file.read()
     except OSError as error:
         raise ProjectError(f"{path} cannot be opened ({error.strerror}); check the path") from None
-    try:
-        tree = json.loads(content.decode("utf-8-sig", "surrogatepass"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path} is not JSON, so no .otio project ({error}); export it again") from None
-    except RecursionError:
-        raise ProjectError(f"{path} is nested too deeply to be a cut") from None
-    match = re.match(rb"^\s*[{\[]\r?\n( +)", content)
-    return _viewed(path, tree, _digest(content), len(match[1]) if match else None)
 
 
 def new_document(path: Path, project: Project) -> Document:
     """A new project that is not saved yet; saving it over a file can be undone like any other change."""
-    tree = otio.new_tree(project)
-    read, addresses = otio.read(tree, path)
-    return Document(path, tree, read, addresses, "", 4)
+    source = native.viewed(otio.new_tree(project), path)
+    return Document(path, source, source.project, "")
 
 
 def _digest(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
-
-
-def _node(tree: Node, address: Address) -> Node:
-    node: Any = tree
-    for step in address:
-        node = node[step]
-    assert isinstance(node, dict)
-    return node
-
-
-def _joints_in(project: Project) -> dict[str, str]:
-    """The joint id that ends in each clip, by place."""
-    found: dict[str, str] = {}
-    for track in _all_tracks(project.tracks):
-        items = [i for i in track.items]
-        for a, b in itertools.pairwise(items):
-            if isinstance(a, Clip) and isinstance(b, Clip) and a.joint:
-                found[b.place] = a.joint.id
-    return found
-
-
-def _all_tracks(tracks: Any) -> Any:
-    for track in tracks:
-        yield track
-        for item in track.items:
-            yield from _all_tracks(getattr(item, "tracks", ()))
-
-
-def _patch(node: Node, clip: Clip, joint_in: str | None) -> None:
-    """Write a clip's marks into its node; a clip without marks carries nothing of ours."""
-    if not isinstance(node.get("metadata"), dict):
-        node["metadata"] = {}
-    metadata = node["metadata"]
-    kept = {k: v for k, v in otio.ours(node).items() if k not in ("version", "id", "segments", "joint", "joint_in")}
-    if not (clip.segments or clip.joint or joint_in or kept):
-        metadata.pop(OURS, None)
-        return
-    stored: Node = {"version": VERSION, "id": clip.id, **kept}
-    if clip.segments:
-        stored["segments"] = [segment_to_json(s) for s in clip.segments]
-    if clip.joint:
-        stored["joint"] = joint_to_json(clip.joint)
-    if joint_in:
-        stored["joint_in"] = joint_in
-    metadata[OURS] = stored
-
-
-def _moved(document: Document) -> Node:
-    """The tree for a file in another folder: relative references made absolute."""
-    tree = copy.deepcopy(document.tree)
-    folder = document.path.absolute().parent
-
-    def visit(node: Any) -> None:
-        if isinstance(node, dict):
-            for key in ("target_url", "target_url_base"):
-                url = node.get(key)
-                if isinstance(url, str) and url and not re.match(r"^([A-Za-z][A-Za-z0-9+.-]*:|[\\/])", url):
-                    node[key] = str(folder / url)
-            for value in node.values():
-                visit(value)
-        elif isinstance(node, list):
-            for value in node:
-                visit(value)
-
-    visit(tree)
-    return tree
 
 
 def _history(path: Path) -> Path:
@@ -201,7 +276,7 @@ def _history(path: Path) -> Path:
 
 
 def _versions(path: Path) -> list[Path]:
-    return sorted(_history(path).glob("[0-9]*.otio"))
+    return sorted(_history(path).glob("[0-9]*.*"))
 
 
 def _remember(path: Path) -> None:
@@ -211,7 +286,7 @@ def _remember(path: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
         number = int(versions[-1].stem) + 1 if versions else 1
-        shutil.copy2(path, folder / f"{number:06d}.otio")
+        shutil.copy2(path, folder / f"{number:06d}{path.suffix}")
         for old in versions[: len(versions) + 1 - HISTORY]:
             old.unlink()
     except OSError as error:
@@ -220,12 +295,15 @@ def _remember(path: Path) -> None:
 
 def undo(path: Path) -> int:
     """Take back the last save of a project; returns how many more can be. Raises `ProjectError` when none can."""
-    versions = _versions(path)
+    file = bundles.project_file(path)
+    beside = sidecar_path(file)
+    target = beside if _versions(beside) else file
+    versions = _versions(target)
     if not versions:
         raise ProjectError(f"nothing to undo in {path}")
-    write_bytes(path, versions[-1].read_bytes())
+    write_bytes(target, versions[-1].read_bytes())
     versions[-1].unlink()
     if len(versions) == 1:
         with suppress(OSError):
-            _history(path).rmdir()
+            _history(target).rmdir()
     return len(versions) - 1

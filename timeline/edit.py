@@ -14,8 +14,8 @@ from lp_editor.timeline.find import find_segment
 from lp_editor.timeline.model import Clip, Item, Joint, Nest, Project, Segment, Track
 
 __all__ = [
-    "Project", "add_joint", "add_segment", "all_ids", "clip_before_cut", "delete_key", "move_key", "new_id", "remove_marks",
-    "set_key",
+    "Project", "add_joint", "add_segment", "all_ids", "clip_at_cut", "clip_before_cut", "delete_key", "move_key", "new_id", "remove_marks",
+    "set_key", "without_marks",
 ]  # fmt: skip
 
 
@@ -80,6 +80,22 @@ def clip_before_cut(project: Project, record: Fraction) -> Clip:
     return best[1]
 
 
+def clip_at_cut(project: Project, clip: Clip | None, record: Fraction) -> Clip:
+    """The clip before the cut that a place means: of a clip its nearer end, of the program the nearest cut.
+
+    Raises `TimeError` where there is none.
+    """
+    if clip is None:
+        return clip_before_cut(project, record)
+    if record - clip.record.start >= clip.record.stop - record:
+        return clip
+    for items in _rows(project.tracks):
+        for a, b in itertools.pairwise(items):
+            if isinstance(a, Clip) and isinstance(b, Clip) and b.place == clip.place:
+                return a
+    raise TimeError(f'no clip lies directly before "{clip.name}" ({clip.place}), so there is no cut to join')
+
+
 def remove_marks(project: Project, ids: Collection[str]) -> Project:
     """The project without some segments and joints."""
     out = project
@@ -89,6 +105,19 @@ def remove_marks(project: Project, ids: Collection[str]) -> Project:
         if kept != clip.segments or joint != clip.joint:
             out = _changed(out, clip.place, _with_marks(kept, joint))
     return out
+
+
+def without_marks(
+    project: Project, places: Collection[str], others: Collection[str], ids: Collection[str]
+) -> Project:  # fmt: skip
+    """The project without any marks on the clips of some places, and on others without those of some ids."""
+    for place in places:
+        project = _changed(project, place, _with_marks((), None))
+    for clip in project.clips():
+        if clip.place in others and any(s.id in ids for s in clip.segments):
+            kept = tuple(s for s in clip.segments if s.id not in ids)
+            project = _changed(project, clip.place, _with_marks(kept, clip.joint))
+    return project
 
 
 def _with_marks(segments: tuple[Segment, ...], joint: Joint | None) -> Callable[[Clip], Clip]:

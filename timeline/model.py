@@ -82,12 +82,23 @@ class Joint:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """How an image sequence's files count: the number at the start of ``available``, and from frame to frame."""
+
+    first: int
+    step: int
+    rate: Fraction
+    missing: Literal["error", "hold", "black"] = "error"
+    """What a frame without its file is."""
+
+
+@dataclass(frozen=True)
 class Media:
     """What a clip shows: one media reference of a project file.
 
     ``path`` is where the file would be here (None for what is no file); whether it exists is not looked at.
     ``available`` is the source time it covers, None where the project does not say. ``rate`` is the frame rate that
-    the project counts it in.
+    the project counts it in, ``reel`` the name of the tape or card.
     """
 
     kind: Literal["file", "sequence", "generator", "missing"]
@@ -96,6 +107,30 @@ class Media:
     path: Path | None = None
     available: Span | None = None
     rate: Fraction | None = None
+    reel: str = ""
+    numbers: Numbers | None = None
+    """Of a sequence, whose ``path`` is the files' common name: ``shot.%04d.exr``."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A marker somebody made: its name, its note, and where it lies (``duration`` 0: a point).
+
+    ``span`` of a clip's marker is source time, of a program's record time.
+    """
+
+    name: str
+    note: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Original:
+    """What a rendered piece of a clip showed as filmed: the media, its part of it, and how fast."""
+
+    media: Media
+    source: Span
+    speed: Fraction
 
 
 @dataclass(frozen=True)
@@ -119,6 +154,9 @@ class Clip:
     joint: Joint | None = None
     """The joint at this clip's end, into the next clip of the track."""
     place: str = ""
+    markers: tuple[Marker, ...] = ()
+    original: Original | None = None
+    """Of a piece that shows a render of ours: what it replaced."""
 
     def source_time(self, record: Fraction) -> Fraction:
         """The source time shown at a record time; also outside the clip, for handles."""
@@ -205,6 +243,7 @@ class Project:
     start: Fraction
     tracks: tuple[Track, ...]
     drop_frame: bool = False
+    markers: tuple[Marker, ...] = ()
 
     def clips(self) -> Iterator[Clip]:
         """Every clip, those of nested sequences included, in file order."""

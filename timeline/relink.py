@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from lp_editor.timeline.curve import fraction_from_json, fraction_to_json
 from lp_editor.timeline.dialects.otio import (
@@ -24,7 +24,7 @@ from lp_editor.timeline.dialects.otio import (
     time_range,
 )
 from lp_editor.timeline.metadata import VERSION, joint_to_json, segment_to_json
-from lp_editor.timeline.model import Clip, Span
+from lp_editor.timeline.model import Clip, Item, Media, Nest, Original, Project, Span, Track
 
 RENDERED_KEY = "lp_editor"
 """The key of our media reference on a clip."""
@@ -36,13 +36,32 @@ TIME_EFFECTS = ("LinearTimeWarp", "FreezeFrame")
 @dataclass(frozen=True)
 class Rendered:
     """A part of a clip that was rendered: ``record`` of its composition, and the file's ``available`` time, of which
-    the part is ``source``."""
+    the part is ``source``; ``timecode`` is the file's own start timecode, 0 where it has none."""
 
     place: str
     record: Span
     path: Path
     available: Span
     source: Span
+    timecode: Fraction = Fraction(0)
+
+
+Part: TypeAlias = tuple[Span, Rendered | None]
+"""A piece of a split clip: its record span, and what was rendered of it, if anything was."""
+
+
+def parts_of(clip: Clip, rendered: Sequence[Rendered]) -> list[Part]:
+    """The pieces of a clip in order, rendered ones and those between them."""
+    parts: list[Part] = []
+    at = clip.record.start
+    for one in sorted(rendered, key=lambda r: r.record.start):
+        if one.record.start > at:
+            parts.append((Span.between(at, one.record.start), None))
+        parts.append((one.record, one))
+        at = one.record.stop
+    if at < clip.record.stop:
+        parts.append((Span.between(at, clip.record.stop), None))
+    return parts
 
 
 def relinked(
@@ -56,7 +75,7 @@ def relinked(
     for place in sorted(by_place, key=lambda p: _order(addresses[p]), reverse=True):
         address = addresses[place]
         if not address:
-            tree.update(_split(tree, clips[place], by_place[place])[0])
+            _wrap(tree, _split(tree, clips[place], by_place[place]))
             continue
         siblings: Any = tree
         for step in address[:-1]:
@@ -66,21 +85,65 @@ def relinked(
     return tree
 
 
+def layers(rendered: Sequence[Rendered]) -> list[list[Rendered]]:
+    """Renders in rows without overlap, as few as it takes, each in order of time."""
+    rows: list[list[Rendered]] = []
+    for one in sorted(rendered, key=lambda r: r.record.start):
+        row = next((r for r in rows if r[-1].record.stop <= one.record.start), None)
+        if row is None:
+            rows.append([one])
+        else:
+            row.append(one)
+    return rows
+
+
+def laid_above(stack: Node, rendered: Sequence[Rendered], clips: Mapping[str, Clip], rate: Fraction) -> None:
+    """Put renders on new picture tracks of a stack, over all others, in place."""
+    children = stack.setdefault("children", [])
+    pictures = [i for i, c in enumerate(children) if isinstance(c, dict) and str(c.get("kind", "Video")) != "Audio"]
+    at = pictures[-1] + 1 if pictures else 0
+    for number, row in enumerate(layers(rendered)):
+        children.insert(at + number, _layer(row, clips, rate))
+
+
+def _layer(row: Sequence[Rendered], clips: Mapping[str, Clip], rate: Fraction) -> Node:
+    """A new track of renders with gaps between them."""
+    plain: Node = {"metadata": {}, "effects": [], "markers": [], "enabled": True}
+    children: list[Node] = []
+    at = Fraction(0)
+    for one in row:
+        if one.record.start > at:
+            gap = time_range(Span(Fraction(0), one.record.start - at), rate)
+            children.append({"OTIO_SCHEMA": "Gap.1", **copy.deepcopy(plain), "name": "", "source_range": gap})
+        reference = external_reference(str(one.path.absolute()), one.available, rate, one.path.name)
+        children.append({
+            "OTIO_SCHEMA": "Clip.2", **copy.deepcopy(plain), "name": clips[one.place].name,
+            "source_range": time_range(Span(one.source.start, one.record.duration), rate),
+            "media_references": {"DEFAULT_MEDIA": reference}, "active_media_reference_key": "DEFAULT_MEDIA",
+        })  # fmt: skip
+        at = one.record.stop
+    return {
+        "OTIO_SCHEMA": "Track.1", **plain, "name": "lp-editor", "source_range": None, "kind": "Video", "children": children,
+    }  # fmt: skip
+
+
+def _wrap(tree: Node, pieces: list[Node]) -> None:
+    """Make a tree that is one clip by itself a track of its pieces; `original_view` takes the track off again."""
+    name = tree.get("name", "")
+    tree.clear()
+    tree |= {
+        "OTIO_SCHEMA": "Track.1", "metadata": {OURS: {"version": VERSION, "wrapped": True}}, "name": name,
+        "source_range": None, "effects": [], "markers": [], "enabled": True, "kind": "Video", "children": pieces,
+    }  # fmt: skip
+
+
 def _order(address: Address) -> tuple[tuple[int, str], ...]:
     return tuple((s, "") if isinstance(s, int) else (-1, s) for s in address)
 
 
 def _split(node: Node, clip: Clip, rendered: Sequence[Rendered]) -> list[Node]:
     """The pieces of one clip, in order."""
-    parts: list[tuple[Span, Rendered | None]] = []
-    at = clip.record.start
-    for one in sorted(rendered, key=lambda r: r.record.start):
-        if one.record.start > at:
-            parts.append((Span.between(at, one.record.start), None))
-        parts.append((one.record, one))
-        at = one.record.stop
-    if at < clip.record.stop:
-        parts.append((Span.between(at, clip.record.stop), None))
+    parts = parts_of(clip, rendered)
     pieces = [_piece(node, clip, span, one) for span, one in parts]
     whole = {key: copy.deepcopy(node.get(key)) for key in ("source_range", "effects", "markers")}
     for i, piece in enumerate(pieces):
@@ -97,7 +160,7 @@ def _split(node: Node, clip: Clip, rendered: Sequence[Rendered]) -> list[Node]:
     return pieces
 
 
-def _home(marker: Any, parts: Sequence[tuple[Span, Rendered | None]], clip: Clip) -> int:
+def _home(marker: Any, parts: Sequence[Part], clip: Clip) -> int:
     """Which piece a marker lies on; the first where that cannot be said."""
     try:
         start = marker["marked_range"]["start_time"]
@@ -133,11 +196,12 @@ def _piece(node: Node, clip: Clip, span: Span, rendered: Rendered | None) -> Nod
     )
     piece["active_media_reference_key"] = RENDERED_KEY
     piece["source_range"] = time_range(rendered.source, clip.rate)
-    piece["effects"] = [e for e in piece.get("effects") or [] if not _is_time_effect(e)]
+    piece["effects"] = [e for e in piece.get("effects") or [] if not is_time_effect(e)]
     return piece
 
 
-def _is_time_effect(effect: Any) -> bool:
+def is_time_effect(effect: Any) -> bool:
+    """Whether an effect sets a clip's speed."""
     return isinstance(effect, dict) and str(effect.get("OTIO_SCHEMA", "")).split(".")[0] in TIME_EFFECTS
 
 
@@ -175,6 +239,9 @@ def original_view(tree: Node) -> Node:
     if not _has_rendered(tree):
         return tree
     restored: Node = _restored(copy.deepcopy(tree))
+    children = restored.get("children")
+    if _safe_ours(restored).get("wrapped") and isinstance(children, list) and len(children) == 1:
+        restored = children[0]
     return restored
 
 
@@ -273,3 +340,42 @@ def _original(node: Node) -> Node:
 
 def _seconds(time: Node) -> Fraction:
     return Fraction(time["value"]) / Fraction(time["rate"])
+
+
+def split_model(project: Project, rendered: Sequence[Rendered]) -> Project:
+    """The project with clips split where pieces of them were rendered; those show the rendered file in its own time."""
+    by_place: dict[str, list[Rendered]] = {}
+    for one in rendered:
+        by_place.setdefault(one.place, []).append(one)
+    if not by_place:
+        return project
+    return replace(project, tracks=tuple(_split_track(t, by_place, project.rate) for t in project.tracks))
+
+
+def _split_track(track: Track, rendered: Mapping[str, Sequence[Rendered]], rate: Fraction) -> Track:
+    items: list[Item] = []
+    for item in track.items:
+        if isinstance(item, Nest):
+            items.append(replace(item, tracks=tuple(_split_track(t, rendered, rate) for t in item.tracks)))
+        elif isinstance(item, Clip) and item.place in rendered:
+            items += [_model_piece(item, part, rate) for part in parts_of(item, rendered[item.place])]
+        else:
+            items.append(item)
+    return replace(track, items=tuple(items))
+
+
+def _model_piece(clip: Clip, part: Part, rate: Fraction) -> Clip:
+    span, one = part
+    shown = clip.source_span(span)
+    joint = clip.joint if span.stop == clip.record.stop else None
+    if one is None:
+        return replace(clip, record=span, source=shown, joint=joint)
+    available = Span(one.timecode, one.available.duration)
+    media = Media(
+        "file", one.path.name, str(one.path.absolute()), one.path.absolute(), available, rate, clip.media.reel
+    )
+    source = Span(one.timecode + one.source.start - one.available.start, span.duration)
+    return replace(
+        clip, record=span, source=source, media=media, rate=rate, speed=Fraction(1), joint=joint,
+        original=Original(clip.media, shown, clip.speed),
+    )  # fmt: skip

@@ -45,9 +45,17 @@ def _from_url(text: str, folder: Path) -> Path | None:
     return folder / unquote(rest)
 
 
+def absolute_text(path: Path) -> str:
+    """A path from its root on with slashes; one of another system (``D:/…``, ``//server/…``) as it is."""
+    text = path.as_posix()
+    return text if re.match(r"^([A-Za-z]:/|//)", text) else path.absolute().as_posix()
+
+
 def path_to_url(path: Path) -> str:
     """An absolute path as a ``file:`` URL, encoded: spaces, ``#``, ``%`` and all that is not plain."""
     text = path.as_posix()
+    if text.startswith("//"):  # a server's share
+        return "file:" + quote(text, safe="/")
     return "file://" + quote(text if text.startswith("/") else "/" + text, safe="/:")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,43 @@ def add(commands: Any) -> None:
     undo.set_defaults(run=_undo)
 
 
+def add_source(command: argparse.ArgumentParser) -> None:
+    """The options that say how a project is to be read."""
+    command.add_argument("project", type=Path)
+    command.add_argument("--sequence", metavar="NAME", help="which sequence of the file (name or number); the first")
+    command.add_argument(
+        "--media", type=Path, metavar="DIR", action="append", default=[], help="also look for media here"
+    )
+    command.add_argument("--rate", metavar="FPS", help="frames per second of an edit list, which says none")
+
+
+def opened(asked: argparse.Namespace) -> Document:
+    """The project that is asked for; what could not be taken over is told on the error stream."""
+    from lp_editor import verbs
+
+    document = verbs.open_project(
+        asked.project, sequence=asked.sequence, media=asked.media, rate=asked.rate, registry=installed()
+    )
+    if len(document.sequences) > 1 and asked.sequence is None:
+        others = ", ".join(document.sequences[1:])
+        print(f"note: this is {document.source.name!r}; --sequence picks another: {others}", file=sys.stderr)
+    for note in document.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return document
+
+
+def tell_losses(document: Document) -> None:
+    """Tell on the error stream what the file that was written cannot say."""
+    for line in document.losses:
+        print(f"lost: {line}", file=sys.stderr)
+
+
 def _add_inspect(commands: Any) -> None:
     command = commands.add_parser(
         "inspect", help="show tracks, clips, media and marks",
         epilog="examples:\n  lp-editor inspect cut.otio\n  lp-editor inspect cut.otio --json\n",
     )  # fmt: skip
-    command.add_argument("project", type=Path)
+    add_source(command)
     command.add_argument("--json", action="store_true", help="print JSON (schema: docs/formats.md)")
     command.set_defaults(run=_inspect)
 
@@ -49,9 +81,11 @@ def _add_mark(commands: Any) -> None:
         "  lp-editor mark cut.otio --clip A003 --at 12f --for 2s expression smile=0@0,0.7@10f:smooth,0@2s ease=0\n"
         "  lp-editor mark cut.otio --clip V1/3 preset=warm-smile\n"
         "  lp-editor mark cut.otio --at 4s --for 8f stitch\n"
-        "\nease=12f (or ease=6f,12f, in and out) and face=2 (1 is the largest) go with every effect.\n",
+        "\nease=12f (or ease=6f,12f, in and out) and face=… go with every effect. A face is\n"
+        "'largest' (unless told), a number from the left of the picture (face=2), an id that lp-editor faces lists\n"
+        "(face=id:3), the nearest to a place (face=at:0.7,0.4) or like a picture (face=like:anna.jpg).\n",
     )  # fmt: skip
-    command.add_argument("project", type=Path)
+    add_source(command)
     command.add_argument("--clip", help="name, place (V1/3) or id; of a joint, the clip before the cut")
     command.add_argument("--at", metavar="TIME", help="where it starts")
     command.add_argument("--for", dest="length", metavar="TIME", help="how long; to the clip's end without it")
@@ -69,7 +103,7 @@ def _add_unmark(commands: Any) -> None:
         epilog="examples:\n  lp-editor unmark cut.otio s2\n  lp-editor unmark cut.otio --clip A003\n"
         "  lp-editor unmark cut.otio --all\n",
     )  # fmt: skip
-    command.add_argument("project", type=Path)
+    add_source(command)
     command.add_argument("segment", nargs="?", help="the id of a segment or joint")
     command.add_argument("--clip", help="all marks of a clip")
     command.add_argument("--at", metavar="TIME", help="all marks of the clip at this record time")
@@ -85,7 +119,7 @@ def _add_key(commands: Any) -> None:
         "  lp-editor key cut.otio s1 smile move --at 10f --to 15f\n"
         "  lp-editor key cut.otio s1 smile delete --at 15f\n",
     )  # fmt: skip
-    command.add_argument("project", type=Path)
+    add_source(command)
     command.add_argument("segment", help="the id of the segment")
     command.add_argument("param", help="the parameter")
     command.add_argument("action", choices=("set", "move", "delete"))
@@ -98,10 +132,9 @@ def _add_key(commands: Any) -> None:
 
 def _inspect(asked: argparse.Namespace) -> int:
     from lp_editor.summary import found, segment_text, summary
-    from lp_editor.timeline.document import open_document
     from lp_editor.timeline.timecode import rate_text, timecode
 
-    document = open_document(asked.project)
+    document = opened(asked)
     project = document.project
     if asked.json:
         print(json.dumps(summary(document), indent=2))
@@ -109,6 +142,8 @@ def _inspect(asked: argparse.Namespace) -> int:
     start, end = (
         timecode(t, project.rate, project.drop_frame) for t in (project.start, project.start + project.duration)
     )
+    for number, name in enumerate(document.sequences, 1) if len(document.sequences) > 1 else ():
+        print(f"sequence {number}: {name}{' (this one)' if name == document.source.name else ''}")
     print(f"{project.name}: {rate_text(project.rate)} fps, {start} to {end}, {len(project.tracks)} tracks")
     table = plain_table("place", "clip", "id", "record", "length", "source", "media", "marks")
     for clip in project.clips():
@@ -150,13 +185,13 @@ def _mark(asked: argparse.Namespace) -> int:
 
     effect, params = _words(asked.words)
     _check_target(asked)
-    document = verbs.open_project(asked.project)
+    document = opened(asked)
     if asked.propose:
         return _propose(asked, document, effect)
     made = verbs.mark(
         document, effect, clip=asked.clip, at=asked.at, length=asked.length, params=params, registry=installed()
     )
-    made.document.save(asked.output)
+    tell_losses(made.document.save(asked.output))
     clip, mark = made.clip, made.mark
     if asked.json:
         stored = segment_to_json(mark) if isinstance(mark, Segment) else joint_to_json(mark)
@@ -173,9 +208,10 @@ def _check_target(asked: argparse.Namespace) -> None:
     if asked.output is None or asked.output.absolute() == asked.project.absolute():
         return
     from lp_editor.render.program import check_output
+    from lp_editor.timeline.document import SUFFIXES
 
-    if asked.output.suffix.lower() != ".otio":
-        raise OutputError(f"{asked.output}: a project is written as .otio")
+    if asked.output.suffix.lower() not in SUFFIXES:
+        raise OutputError(f"{asked.output}: a project is written as {', '.join(SUFFIXES)}")
     check_output(asked.output, asked.force)
 
 
@@ -211,7 +247,7 @@ def _unmark(asked: argparse.Namespace) -> int:
 
     if not (asked.segment or asked.clip or asked.at or asked.all):
         raise ParamError("say which marks: an id, --clip, --at or --all; `inspect` lists them")
-    document = verbs.open_project(asked.project)
+    document = opened(asked)
     changed, gone = verbs.unmark(document, segment=asked.segment, clip=asked.clip, at=asked.at)
     changed.save()
     print(f"unmarked {', '.join(gone)}")
@@ -222,7 +258,7 @@ def _unmark(asked: argparse.Namespace) -> int:
 def _key(asked: argparse.Namespace) -> int:
     from lp_editor import verbs
 
-    document = verbs.open_project(asked.project)
+    document = opened(asked)
     changed = _keyed(verbs, document, asked)
     changed.save()
     print(f"{asked.action} {asked.segment} {asked.param} at {asked.at}")

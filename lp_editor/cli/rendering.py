@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lp_editor.cli.project import add_source, opened, tell_losses
 from lp_editor.errors import OutputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def add(commands: Any) -> None:
         epilog="examples:\n  lp-editor still cut.otio --at 2s -o still.png\n"
         "  lp-editor still cut.otio --at 01:00:02:00 -o both.png --compare\n",
     )  # fmt: skip
-    still.add_argument("project", type=Path)
+    add_source(still)
     still.add_argument("--at", required=True, metavar="TIME", help="record time")
     still.add_argument("-o", "--output", type=Path, required=True, help="a .png or .jpg")
     still.add_argument("--compare", action="store_true", help="the frame as filmed on the left, finished on the right")
@@ -33,19 +34,87 @@ def add(commands: Any) -> None:
         "  lp-editor render cut.otio --clips rendered/\n"
         "\nWhat was rendered before is kept: only what changed is rendered again.\n",
     )  # fmt: skip
-    render.add_argument("project", type=Path)
+    add_source(render)
     where = render.add_mutually_exclusive_group(required=True)
     where.add_argument("-o", "--output", type=Path, help="one file for the whole cut (.mp4, .mov, .mkv)")
     where.add_argument(
         "--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked"
     )
-    render.add_argument("--codec", choices=("h264", "ffv1"), default="h264", help="ffv1 is lossless, in MKV")
+    _add_delivery(render)
+    render.add_argument("--alpha", action="store_true", help="prores 4444, png, exr: opaque only where changed")
     render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
-    render.add_argument("--matte", type=Path, metavar="FILE", help="also write what was changed, grey, FFV1 in MKV")
+    render.add_argument(
+        "--matte", type=Path, metavar="FILE", nargs="?", const=Path(),
+        help="also write what was changed, grey, FFV1 in MKV; with --clips beside each file, without a name",
+    )  # fmt: skip
     render.add_argument("--workers", type=int, metavar="N", help="how many chunks at a time; a core each by default")
     render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     _add_common(render)
     render.set_defaults(run=_render)
+    _add_roundtrip(commands)
+
+
+def _add_roundtrip(commands: Any) -> None:
+    command = commands.add_parser(
+        "roundtrip", help="render what is marked in a project of an editor, and write the project to import again",
+        epilog="examples:\n  lp-editor roundtrip CUT.xml\n  lp-editor roundtrip CUT.fcpxml -o back/ --media /footage\n"
+        "  lp-editor roundtrip CUT.otio -o back/ --for premiere\n"
+        "\nMarks are markers whose name begins with lp (docs/markers.md), and what `mark` made.\n",
+    )  # fmt: skip
+    add_source(command)
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="where to; NAME.lp beside the project without it"
+    )
+    command.add_argument(
+        "--for", dest="flavour", choices=tuple(FLAVOURS), help="write for it; as the project came, without"
+    )
+    command.add_argument(
+        "--mode", choices=("replace", "above"), default="replace", help="in the clips' place, or on a track above"
+    )
+    command.add_argument("--codec", choices=("h264", "ffv1"), default="h264", help="ffv1 is lossless, in MKV")
+    command.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
+    _add_common(command)
+    command.set_defaults(run=_roundtrip)
+
+
+FLAVOURS = {"premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio"}
+"""What a project can be written for, and the end of its name."""
+
+
+def _roundtrip(asked: argparse.Namespace) -> int:
+    from lp_editor import verbs
+    from lp_editor.cli.catalogue import installed
+    from lp_editor.cli.progress import shown, tell
+    from lp_editor.render.program import check_output
+
+    document = opened(asked)
+    folder = asked.output or document.path.with_name(document.path.stem + ".lp")
+    name = Path(document.returned_name)
+    target = folder / (name.with_suffix(FLAVOURS[asked.flavour]) if asked.flavour else name)
+    if target.exists():
+        check_output(target, asked.force)
+    with shown(asked.quiet, asked.json) as progress:
+        relinked, report = verbs.render_stretches(
+            document, folder, _settings(asked), above=asked.mode == "above", registry=installed(), progress=progress
+        )
+    tell_losses(relinked.save(target, asked.flavour or ""))
+    tell(report, str(target), asked.quiet, asked.json)
+    return 0
+
+
+def _add_delivery(command: argparse.ArgumentParser) -> None:
+    """What is written: codec, profile and the like."""
+    command.add_argument(
+        "--codec", choices=("h264", "hevc", "prores", "dnxhr", "ffv1", "png", "exr"), default="h264",
+        help="ffv1 is lossless, in MKV; png and exr are sequences: -o frames/shot.%%04d.exr",
+    )  # fmt: skip
+    command.add_argument(
+        "--profile", default="", help="prores: proxy lt 422 hq 4444 4444xq; dnxhr: lb sq hq hqx 444; exr: half float"
+    )
+    command.add_argument("--quality", type=int, metavar="CRF", help="h264 and hevc: 0 (best) to 51")
+    command.add_argument("--depth", type=int, metavar="BITS", help="h264: 8, 10; hevc: 8, 10, 12; png: 8, 16")
+    command.add_argument("--sound", choices=("pcm", "aac", "flac"), default="", help="what sound is written as")
+    command.add_argument("--reel", metavar="NAME", help="the reel that files bear; without it the project's or media's")
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
@@ -62,16 +131,21 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 
 def _settings(asked: argparse.Namespace) -> Settings:
-    from lp_editor.media.sink import Codec
+    from lp_editor.media.codecs import Codec, Delivery
     from lp_editor.render.executor import LocalExecutor
     from lp_editor.render.program import Settings
 
     workers = getattr(asked, "workers", None)
     if workers is not None and workers < 1:
         raise OutputError(f"--workers takes 1 or more, got {workers}")
+    asked_for = vars(asked)
+    delivery = Delivery(
+        Codec(asked_for.get("codec", "h264")), asked_for.get("profile", ""), asked_for.get("quality"),
+        asked_for.get("depth"), asked_for.get("sound", ""), alpha=asked_for.get("alpha", False),
+    )  # fmt: skip
     return Settings(
-        Codec(getattr(asked, "codec", "h264")), _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
-        LocalExecutor(workers),
+        delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
+        LocalExecutor(workers), reel=getattr(asked, "reel", None),
     )  # fmt: skip
 
 
@@ -88,12 +162,12 @@ def _still(asked: argparse.Namespace) -> int:
     from lp_editor import verbs
     from lp_editor.cli.catalogue import installed
     from lp_editor.cli.progress import shown
-    from lp_editor.media.sink import write_still
+    from lp_editor.media.stills import write_still
     from lp_editor.render.program import check_output
     from lp_editor.render.sheet import side_by_side
 
     check_output(asked.output, asked.force)
-    document = verbs.open_project(asked.project)
+    document = opened(asked)
     with shown(asked.quiet, False) as progress:
         finished, filmed, report = verbs.still(
             document, asked.at, _settings(asked), registry=installed(), progress=progress
@@ -112,22 +186,26 @@ def _render(asked: argparse.Namespace) -> int:
     from lp_editor.cli.progress import shown, tell
     from lp_editor.render.program import check_output
 
-    document = verbs.open_project(asked.project)
+    document = opened(asked)
     settings, registry = _settings(asked), installed()
     if asked.clips is None:
+        if asked.matte == Path():
+            raise OutputError("--matte needs a file name beside -o: --matte matte.mkv")
         with shown(asked.quiet, asked.json) as progress:
             report = verbs.render(
                 document, asked.output, settings, matte=asked.matte, registry=registry, progress=progress
             )
         tell(report, str(asked.output), asked.quiet, asked.json)
         return 0
-    if asked.matte or asked.format:
-        raise OutputError("--clips writes each stretch in its clip's own format; --matte and --format go with -o")
-    target = asked.clips / asked.project.with_suffix(".otio").name
+    if asked.format or asked.matte not in (None, Path()):
+        raise OutputError("--clips writes each stretch in its clip's own format, mattes beside; drop --format and FILE")
+    target = asked.clips / document.returned_name
     if target.exists():
         check_output(target, asked.force)
     with shown(asked.quiet, asked.json) as progress:
-        relinked, report = verbs.render_stretches(document, asked.clips, settings, registry=registry, progress=progress)
-    relinked.save(target)
+        relinked, report = verbs.render_stretches(
+            document, asked.clips, settings, matte=asked.matte is not None, registry=registry, progress=progress
+        )
+    tell_losses(relinked.save(target))
     tell(report, str(target), asked.quiet, asked.json)
     return 0

@@ -10,15 +10,15 @@ import io
 import zipfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, overload
 
 import numpy as np
 
-from lp_editor.errors import FaceError
 from lp_editor.face import Face, FaceTrack
+from lp_editor.faces.identity import ANOTHER, SAME_PERSON, alike
 from lp_editor.faces.search import overlap
 from lp_editor.faces.track import KEEP, Tracklet, follow, smoothed
 from lp_editor.files import make_folder, write_bytes
@@ -34,7 +34,10 @@ PRE_ROLL = 20
 POST_ROLL = 2
 """Frames after a window that smoothing looks ahead to."""
 
-VERSION = 3
+GAP = 3
+"""Frames that a face may be lost for and still be known by its place alone."""
+
+VERSION = 4
 """Raised whenever the same media would give other landmarks."""
 
 
@@ -72,7 +75,10 @@ def analyse_faces(
             _link(chains, tracklet, path, index)
         if progress:
             progress(min((number + 1) * WINDOW - numbers.start * WINDOW, total), total)
-    return [FaceTrack(i, chain.parts[0].first, StoredFaces(chain.parts)) for i, chain in enumerate(chains, 1)]
+    return [
+        FaceTrack(i, chain.parts[0].first, StoredFaces(chain.parts), chain.known.look())
+        for i, chain in enumerate(chains, 1)
+    ]
 
 
 @dataclass(frozen=True)
@@ -124,23 +130,42 @@ def _stored(path: Path) -> list[Tracklet]:
 
 @dataclass
 class _Chain:
-    """One face over several windows, and how it looked last."""
+    """One face over several windows, how it was seen last, and how it looks."""
 
     parts: list[_Part]
     last: Face
+    known: Tracklet
+
+    def add(self, part: _Part, tracklet: Tracklet, last: Face) -> None:
+        """Go on with a tracklet."""
+        self.parts.append(part)
+        self.last = last
+        if tracklet.looks is not None:
+            looks = tracklet.looks if self.known.looks is None else self.known.looks + tracklet.looks
+            self.known = replace(self.known, looks=looks, looked=self.known.looked + tracklet.looked)
 
 
 def _link(chains: list[_Chain], tracklet: Tracklet, path: Path, index: int) -> None:
-    """Append a tracklet to the chain it goes on from, or start a new one."""
+    """Append a tracklet to the chain of the same person, or start a new one."""
     seen = [face for face in tracklet.faces if face is not None]
     part = _Part(path, index, tracklet.first, len(tracklet.faces))
-    near = [c for c in chains if 0 <= part.first - c.parts[-1].stop <= 3 and overlap(c.last.box, seen[0].box) > KEEP]
-    if not near:
-        chains.append(_Chain([part], seen[-1]))
-        return
-    best = max(near, key=lambda c: overlap(c.last.box, seen[0].box))
-    best.parts.append(part)
-    best.last = seen[-1]
+    ended = [(_sameness(c, part, tracklet, seen[0]), c) for c in chains if c.parts[-1].stop <= part.first]
+    score, best = max(ended, key=lambda pair: pair[0], default=(0.0, None))
+    if best is None or score <= 0:
+        chains.append(_Chain([part], seen[-1], Tracklet(0, [], tracklet.looks, tracklet.looked)))
+    else:
+        best.add(part, tracklet, seen[-1])
+
+
+def _sameness(chain: _Chain, part: _Part, tracklet: Tracklet, head: Face) -> float:
+    """How sure it is that a tracklet goes on with a chain: over 1 in the same place, over 0 by its looks, 0 not at all."""
+    ours, theirs = chain.known.look(), tracklet.look()
+    known = ours is not None and theirs is not None
+    likeness = alike(ours, theirs) if ours is not None and theirs is not None else 0.0
+    shared = overlap(chain.last.box, head.box)
+    if part.first - chain.parts[-1].stop <= GAP and shared > KEEP and not (known and likeness < ANOTHER):
+        return 1 + shared
+    return likeness if known and likeness > SAME_PERSON else 0.0
 
 
 def _window(source: PictureSource, number: int, path: Path) -> list[Tracklet]:
@@ -171,7 +196,7 @@ def _cut(tracklet: Tracklet, start: int, stop: int) -> Tracklet | None:
     first = max(tracklet.first, start)
     while faces and faces[0] is None:
         faces, first = faces[1:], first + 1
-    return Tracklet(first, faces) if faces else None
+    return replace(tracklet, first=first, faces=faces) if any(faces) else None
 
 
 def _appearance(tracklet: Tracklet) -> tuple[int, float]:
@@ -185,6 +210,8 @@ def _pack(tracklets: Sequence[Tracklet]) -> bytes:
         seen = [f for f in tracklet.faces if f is not None]
         names = sorted(seen[0].blendshapes)
         arrays[f"{i}.first"] = np.array(tracklet.first)
+        arrays[f"{i}.looks"] = np.zeros(0, np.float32) if tracklet.looks is None else tracklet.looks
+        arrays[f"{i}.looked"] = np.array(tracklet.looked)
         arrays[f"{i}.there"] = np.array([f is not None for f in tracklet.faces])
         arrays[f"{i}.points"] = np.stack([f.points for f in seen])
         arrays[f"{i}.names"] = np.array(names)
@@ -202,24 +229,7 @@ def _unpack(content: bytes) -> list[Tracklet]:
             rows = zip(stored[f"{i}.points"], stored[f"{i}.shapes"], strict=True)
             seen = iter([Face(p, dict(zip(names, map(float, s), strict=True))) for p, s in rows])
             faces = [next(seen) if there else None for there in stored[f"{i}.there"]]
-            tracklets.append(Tracklet(int(stored[f"{i}.first"]), faces))
+            looks = stored[f"{i}.looks"]
+            known = looks if len(looks) else None
+            tracklets.append(Tracklet(int(stored[f"{i}.first"]), faces, known, int(stored[f"{i}.looked"])))
     return tracklets
-
-
-def choose(tracks: Sequence[FaceTrack], choice: str, first: int, stop: int) -> FaceTrack | None:
-    """The track that a segment's ``face`` means on media frames ``first``..``stop``; None when there is no face.
-
-    ``largest`` or a number, 1 for the largest on those frames (mean area times presence). Raises `FaceError` for
-    another text, or a number beyond the faces there are.
-    """
-    sizes = [(sum(f.width**2 for f in map(t.at, range(first, stop)) if f is not None), t) for t in tracks]
-    ranked = [t for size, t in sorted(sizes, key=lambda s: -s[0]) if size > 0]
-    if choice != "largest" and not (choice.isdigit() and int(choice) > 0):
-        raise FaceError(f"face is 'largest' or a number from 1 on, got {choice!r}")
-    if not ranked:
-        return None
-    number = 1 if choice == "largest" else int(choice)
-    if number > len(ranked):
-        noun = "face" if len(ranked) == 1 else "faces"
-        raise FaceError(f"face {number} was asked for, but only {len(ranked)} {noun} can be seen there")
-    return ranked[number - 1]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.faces import canonical as mesh
-from lp_editor.faces.canonical import procrustes
+from lp_editor.faces.canonical import Pose, procrustes, to_local
 
 Array = NDArray[np.floating[Any]]
 
@@ -35,10 +35,45 @@ def lip_ratio(points: Array) -> Array:
     return _gap(points, mesh.INNER_LIPS_UPPER, mesh.INNER_LIPS_LOWER) / _length(points, 234, 454)
 
 
-def head_pose(points: Array) -> tuple[float, float, float]:
-    """Pitch, yaw, roll in degrees of one face, (478, 3), with the signs of `lp_editor.controls`."""
-    r = procrustes(points).rotation
+def pose_angles(pose: Pose) -> tuple[float, float, float]:
+    """Pitch, yaw, roll in degrees of a pose, with the signs of `lp_editor.controls`."""
+    r = pose.rotation
     # x right, y down, z away: a turn about x, then y, then z; looking up and to the left turn the other way
     pitch, yaw = -np.arctan2(r[2, 1], r[2, 2]), np.arcsin(np.clip(r[2, 0], -1, 1))
     roll = np.arctan2(r[1, 0], r[0, 0])
     return float(np.degrees(pitch)), float(np.degrees(yaw)), float(np.degrees(roll))
+
+
+def head_pose(points: Array) -> tuple[float, float, float]:
+    """Pitch, yaw, roll in degrees of one face, (478, 3), with the signs of `lp_editor.controls`."""
+    return pose_angles(procrustes(points))
+
+
+EYEBALL, REST_Y = 0.52, -0.025
+"""Radius of an eyeball, and where, along y (down) from the line between its corners, the middle of an iris that looks
+straight ahead lies, in eye widths; the second is a mean over portraits that look into the lens."""
+
+EYE_CORNERS = {"left": (263, 362, 473), "right": (33, 133, 468)}
+"""Outer corner, inner corner and middle of the iris."""
+
+
+def gaze_angles(points: Array) -> tuple[float, float]:
+    """Where both eyes look, in degrees of the camera's frame: to the person's left, and up; (0, 0) is into the lens.
+
+    One face, (478, 3). In the head's frame an iris that lies (dx, dy) eye widths off the middle of its eye looks along
+    (dx, dy - `REST_Y`) / `EYEBALL`; the mean of both eyes is turned by the head's rotation.
+    """
+    pose = procrustes(points)
+    local = to_local(np.asarray(points, np.float64), pose)
+    ahead = np.mean([_eye_in_head(local, side) for side in ("left", "right")], axis=0)
+    x, y, z = pose.rotation @ ahead
+    return float(np.degrees(np.arctan2(x, -z))), float(np.degrees(-np.arcsin(np.clip(y, -1, 1))))
+
+
+def _eye_in_head(local: Array, side: str) -> Array:
+    """The direction one eye looks in, in the head's frame, of length 1."""
+    outer, inner, iris = EYE_CORNERS[side]
+    width = np.linalg.norm(local[outer] - local[inner])
+    off = ((local[iris] - (local[outer] + local[inner]) / 2) / width)[:2] - [0, REST_Y]
+    x, y = np.clip(off / EYEBALL, -0.7, 0.7)
+    return np.array([x, y, -np.sqrt(max(1 - x * x - y * y, 0.02))])

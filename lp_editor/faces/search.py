@@ -13,11 +13,11 @@ import numpy as np
 from lp_editor.face import Box, Face, Image
 from lp_editor.faces.model import Landmarker
 
-TILES = (540, 270)
-"""Sizes of tiles, in pixels of the frame; each is looked at enlarged to `LOOK` pixels."""
+TILES = (1080, 540, 270)
+"""Sizes of tiles, in pixels of the frame; smaller ones are looked at enlarged to `LOOK` pixels."""
 
 LOOK = 540
-OVERLAP = 0.35
+OVERLAP = 0.45
 
 CLOSE, CONFIRMED = 320, 0.5
 """A second look is this large, in pixels, and must see a box that shares this part with the first one."""
@@ -34,7 +34,7 @@ def find_faces(pixels: Image, landmarker: Landmarker) -> list[Face]:
     height, width = pixels.shape[:2]
     found = _merge([], landmarker(pixels))
     for size in TILES:
-        if max(height, width) <= size * 1.2:
+        if min(height, width) <= size * 1.2:
             continue
         if size == TILES[-1] and found and found[0].width > ENOUGH * height:
             continue

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.face import Box, Face
+from lp_editor.faces.identity import ENOUGH, Appearance, alike, appearance, unit
 from lp_editor.faces.model import Landmarker
 from lp_editor.faces.search import find_faces, overlap
 from lp_editor.media.picture import Picture
@@ -21,6 +22,13 @@ from lp_editor.media.picture import Picture
 MOST_FACES = 8
 SEARCH_EVERY = 24
 """Frames between two searches for new faces."""
+
+SEARCH_AGAIN = 8
+"""The same for a while after a face was lost: it may only have been hidden."""
+
+NEAR, CLEARLY = 0.1, 0.12
+"""Faces whose boxes share this part can be taken for each other; one is another's when it looks like that one by so much
+more."""
 
 CROP = 2.0
 """Side of a tracker's crop, in sides of the face's box."""
@@ -43,10 +51,24 @@ SAVITZKY_GOLAY = np.array([-3, 12, 17, 12, -3]) / 35
 
 @dataclass
 class Tracklet:
-    """One face's run of frames while it is being followed; ``faces[i]`` is in frame ``first + i``."""
+    """One face's run of frames while it is being followed; ``faces[i]`` is in frame ``first + i``.
+
+    ``looks`` is the sum of the face's appearances over ``looked`` frames.
+    """
 
     first: int
     faces: list[Face | None] = field(default_factory=list)
+    looks: NDArray[np.float32] | None = None
+    looked: int = 0
+
+    def look(self) -> Appearance | None:
+        """How the face looks on average; None before enough of it was seen."""
+        return unit(self.looks) if self.looks is not None and self.looked >= ENOUGH else None
+
+    def add_look(self, seen: Appearance) -> None:
+        """Count one more frame's appearance."""
+        self.looks = seen if self.looks is None else self.looks + seen
+        self.looked += 1
 
 
 @dataclass
@@ -59,28 +81,48 @@ class _Follower:
     crop: Box
     missed: int = 0
 
-    def step(self, picture: Picture, finder: Landmarker) -> None:
-        """Look for the face in the next frame; where the tracker slipped, ``finder`` looks afresh in its crop."""
+    def step(self, picture: Picture, finder: Landmarker, rivals: Sequence[_Follower] = ()) -> None:
+        """Look for the face in the next frame; where the tracker slipped, ``finder`` looks afresh in its crop.
+
+        A face that looks like one of the ``rivals`` is theirs.
+        """
         size = picture.format.width, picture.format.height
         self.crop = _steady(self.crop, self.last.box, size)
-        face = self._look(picture, self.landmarker)
-        if face is None or overlap(face.box, self.last.box) < KEEP:
-            face = self._look(picture, finder)
-        if face is None or overlap(face.box, self.last.box) < KEEP:
+        found = self._look(picture, self.landmarker, rivals) or self._look(picture, finder, rivals)
+        if found is None:
             self.missed += 1
             self.tracklet.faces.append(None)
             return
+        face, seen = found
         self.missed, self.last = 0, face
         self.tracklet.faces.append(face)
+        self.tracklet.add_look(seen)
 
-    def _look(self, picture: Picture, landmarker: Landmarker) -> Face | None:
+    def _look(
+        self, picture: Picture, landmarker: Landmarker, rivals: Sequence[_Follower]
+    ) -> tuple[Face, Appearance] | None:
         inside = self.crop.clipped(picture.format.width, picture.format.height)
         pixels = picture.rgb(inside)
         scale = min(1.0, SEEN_AT / max(inside.width, inside.height))
         if scale < 1:
             pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         found = landmarker(pixels, (inside.x0, inside.y0), scale)
-        return max(found, key=lambda f: overlap(f.box, self.last.box), default=None)
+        face = max(found, key=lambda f: overlap(f.box, self.last.box), default=None)
+        if face is None or overlap(face.box, self.last.box) < KEEP:
+            return None
+        seen = appearance(pixels, inside, face)
+        return None if self._is_anothers(face, seen, rivals) else (face, seen)
+
+    def _is_anothers(self, face: Face, seen: Appearance, rivals: Sequence[_Follower]) -> bool:
+        """Whether a face looks more like that of another follower who is just there."""
+        own = self.tracklet.look()
+        for rival in rivals:
+            look = rival.tracklet.look()
+            if rival is self or look is None or own is None or overlap(face.box, rival.last.box) < NEAR:
+                continue
+            if alike(seen, look) > alike(seen, own) + CLEARLY:
+                return True
+        return False
 
 
 def _steady(crop: Box, face: Box, size: tuple[int, int]) -> Box:
@@ -104,6 +146,7 @@ def follow(pictures: Iterator[Picture], first: int) -> list[Tracklet]:
     done: list[Tracklet] = []
     followers: list[_Follower] = []
     before: NDArray[np.float32] | None = None
+    lost_at = first - 2 * SEARCH_EVERY
     with Landmarker(faces=MOST_FACES) as finder:
         try:
             for number, picture in enumerate(pictures, first):
@@ -112,11 +155,13 @@ def follow(pictures: Iterator[Picture], first: int) -> list[Tracklet]:
                     done += _retire(followers)
                 before = small
                 for follower in followers:
-                    follower.step(picture, finder)
+                    follower.step(picture, finder, followers)
                 lost = [f for f in followers if f.missed > 2]
-                done += _retire(lost)
                 followers = [f for f in followers if f not in lost]
-                if lost or not followers or (number - first) % SEARCH_EVERY == 0:
+                lost_at = number if lost else lost_at
+                done += _retire(lost)
+                every = SEARCH_AGAIN if number - lost_at < 2 * SEARCH_EVERY else SEARCH_EVERY
+                if number == lost_at or not followers or (number - first) % every == 0:
                     followers += _new(picture, number, followers, finder)
         finally:
             done += _retire(followers)
@@ -124,7 +169,7 @@ def follow(pictures: Iterator[Picture], first: int) -> list[Tracklet]:
 
 
 def _small(picture: Picture) -> NDArray[np.float32]:
-    luma = cv2.resize(picture.planes[0], (64, 36), interpolation=cv2.INTER_AREA)
+    luma = cv2.resize(picture.luma8(), (64, 36), interpolation=cv2.INTER_AREA)
     return np.asarray(luma, np.float32)
 
 
@@ -141,7 +186,7 @@ def _trimmed(tracklet: Tracklet) -> Tracklet:
     faces = tracklet.faces
     while faces and faces[-1] is None:
         faces = faces[:-1]
-    return Tracklet(tracklet.first, faces)
+    return replace(tracklet, faces=faces)
 
 
 def _new(picture: Picture, number: int, followers: Sequence[_Follower], finder: Landmarker) -> list[_Follower]:

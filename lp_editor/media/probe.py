@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import struct
+from array import array
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from hashlib import blake2b
@@ -13,11 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.error import FFmpegError
+import numpy as np
+from av.error import FFmpegError, InvalidDataError
 from av.stream import Disposition
 
 from lp_editor.errors import MediaError, TimeError
-from lp_editor.media.picture import VideoFormat, format_of
+from lp_editor.media.codecs import Mastering
+from lp_editor.media.frames import UPRIGHT, Turn, format_of, side_data, turn_of
+from lp_editor.media.layout import VideoFormat
+from lp_editor.media.sequence import FrameFiles, Numbering
+from lp_editor.media.stills import is_still, still_turn
+from lp_editor.timeline.model import Numbers
 from lp_editor.timeline.timecode import exact_rate, timecode_seconds
 
 
@@ -31,11 +38,16 @@ class VideoInfo:
     duration: Fraction
     codec: str
     variable: bool
-    times: tuple[int, ...]
+    times: Sequence[int]
     """The presentation time of every frame, in order, in ``time_base`` units; the first is the media's zero."""
-    keyframes: tuple[int, ...]
+    keyframes: Sequence[int]
     """Which frames decoding can start at."""
     time_base: Fraction
+    turn: Turn = UPRIGHT
+    """What brings stored pictures upright; ``format`` is theirs afterwards."""
+    hdr: Mastering | None = None
+    files: FrameFiles | None = None
+    """Of an image sequence, which file each frame is."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,8 @@ class AudioInfo:
     codec: str
     start: Fraction
     duration: Fraction
+    bits: int = 32
+    """How many bits of a whole-number sample are used."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,16 @@ class MediaInfo:
     video: VideoInfo | None
     audio: tuple[AudioInfo, ...]
     timecode: Fraction | None
+    drop_frame: bool = False
+    """Whether that timecode is drop frame."""
+    reel: str = ""
+
+
+RAW = {
+    ".braw": "Blackmagic RAW", ".r3d": "REDCODE", ".ari": "ARRIRAW", ".arx": "ARRIRAW", ".crm": "Canon Cinema RAW",
+    ".nev": "Nikon N-RAW", ".x3f": "Sigma RAW", ".dng": "CinemaDNG", ".cine": "Phantom Cine",
+}  # fmt: skip
+"""Camera originals that only their makers' software reads."""
 
 
 @contextmanager
@@ -70,10 +94,23 @@ def opened(path: Path) -> Iterator[Any]:
         with av.open(str(path)) as container:
             yield container
     except (FFmpegError, ValueError, IndexError, UnicodeDecodeError) as error:
+        if raw := RAW.get(path.suffix.lower()):
+            raise MediaError(
+                f"{path} is {raw}, which cannot be decoded here; render it to ProRes or DNxHR first"
+            ) from error
         reason = getattr(error, "strerror", None) or str(error)
         raise MediaError(
             f"{path} cannot be read as media ({reason}); check that it plays, or export it again"
         ) from error
+
+
+def decoded(container: Any, stream: Any) -> Iterator[av.VideoFrame]:
+    """The frames of a picture stream from where it stands; packets that cannot be decoded (a broken start) give none."""
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except InvalidDataError:
+            continue
 
 
 def probe(path: Path) -> MediaInfo:
@@ -99,8 +136,11 @@ def _probed(path: Path, version: tuple[int, int] | None) -> MediaInfo:
         info = _video(path, container, video) if video is not None else None
         zero = info.times[0] * info.time_base if info else _start(audio[0])
         sounds = tuple(_audio(stream, zero) for stream in audio)
-        timecode = _timecode(container, video, info.rate) if info else None
-        return MediaInfo(path, identity(path), info, sounds, timecode)
+        tags = [s.metadata for s in (video, *container.streams.data) if s is not None] + [container.metadata]
+        text = _tag(tags, "timecode") if info else ""
+        timecode = _timecode(text, info.rate) if info else None
+        reel = _tag(tags, "reel_name")
+        return MediaInfo(path, identity(path), info, sounds, timecode, timecode is not None and ";" in text, reel)
 
 
 def _is_cover(stream: Any) -> bool:
@@ -114,62 +154,148 @@ def _start(stream: Any) -> Fraction:
 
 def _video(path: Path, container: Any, stream: Any) -> VideoInfo:
     stream.thread_type = "AUTO"
-    first = next(container.decode(stream), None)
+    first = next(decoded(container, stream), None)
     if first is None:
         raise MediaError(f"{path} holds no picture that can be decoded")
-    if rotation := getattr(first, "rotation", 0):
-        raise MediaError(f"{path} is stored turned by {rotation}°; export it upright first")
-    aspect = Fraction(stream.sample_aspect_ratio or 1)
-    format = format_of(first, aspect)
-    if container.duration:
-        container.seek(0)  # back to the start: the list of packets must be whole
-    times, keys, last_duration = _packets(container, stream)
+    if first.interlaced_frame and not is_still(container):
+        raise MediaError(
+            f"{path} is interlaced; deinterlace it to frames first (50i to 50p or 25p) and relink the project"
+        )
+    try:
+        turn = still_turn(path) if is_still(container) else turn_of(first)
+        format = format_of(first, Fraction(stream.sample_aspect_ratio or 1), turn)
+    except MediaError as error:
+        raise MediaError(f"{path}: {error}") from error
+    times, keys, last_duration = _indexed(container, stream) or _packets(container, stream)
     base = Fraction(stream.time_base)
     rate = exact_rate(Fraction(stream.average_rate or stream.guessed_rate or 25))
     if not times:
-        times, keys, last_duration = (0,), (0,), round(1 / rate / base)
-    steps = {b - a for a, b in itertools.pairwise(times)}
-    variable = bool(steps) and (max(steps) - min(steps)) * base > Fraction(1, 500)
+        times, keys, last_duration = array("q", [0]), array("q", [0]), round(1 / rate / base)
+    variable = _is_variable(times, base)
     if not variable and stream.guessed_rate:
         rate = exact_rate(Fraction(stream.guessed_rate))
     last = last_duration * base if last_duration else 1 / rate
     duration = (times[-1] - times[0]) * base + last
     if not variable:
         duration = max(duration, len(times) / rate) if len(times) > 1 else 1 / rate
+    name = stream.codec_context.name
     return VideoInfo(
-        format, rate, len(times), duration, stream.codec_context.name, variable, tuple(times), tuple(keys), base
-    )
+        format, rate, len(times), duration, name, variable, times, keys, base, turn, mastering_of(first)
+    )  # fmt: skip
 
 
-def _packets(container: Any, stream: Any) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Presentation times in order, key frames by number, and the last one's duration: demuxed, not decoded."""
-    found: list[tuple[int, bool, int]] = []
+def _is_variable(times: array[int], base: Fraction) -> bool:
+    """Whether frames come at times that no constant rate explains."""
+    steps = np.diff(np.frombuffer(times, np.int64))
+    return len(steps) > 0 and int(steps.max() - steps.min()) * base > Fraction(1, 500)
+
+
+INTRA = ("prores", "dnxhd", "mjpeg", "png", "v210", "rawvideo", "cfhd", "jpeg2000")
+"""Codecs whose every frame stands for itself, in order: the index of a file tells all."""
+
+
+def _indexed(container: Any, stream: Any) -> tuple[array[int], array[int], int] | None:
+    """Like `_packets`, from the file's own index, where there is one that tells all: big files are not read through."""
+    entries = stream.index_entries
+    if not (
+        stream.codec_context.name in INTRA and "mov" in container.format.name and 1 < len(entries) == stream.frames
+    ):
+        return None
+    times = array("q", (e.timestamp for e in entries if not e.flags & DISCARD))
+    if not len(times) or times[0] != (stream.start_time or 0):
+        return None
+    keys = array("q", range(len(times)))
+    return times, keys, times[-1] - times[-2] if len(times) > 1 else 0
+
+
+DISCARD = 2
+"""FFmpeg's mark of an index entry that is decoded but not shown (AVINDEX_DISCARD_FRAME)."""
+
+
+def _packets(container: Any, stream: Any) -> tuple[array[int], array[int], int]:
+    """Presentation times in order, key frames by number, and the last one's duration: demuxed, not decoded.
+
+    What is shown before the first key frame cannot be decoded (a stream cut from the middle), and is left out.
+    """
+    if container.duration:
+        container.seek(0)  # back to the start: the list of packets must be whole
+    times, keyed, last = array("q"), array("q"), (0, 0)
     for packet in container.demux(stream):
-        if packet.pts is not None and not getattr(packet, "is_discard", False):
-            found.append((packet.pts, packet.is_keyframe, packet.duration or 0))
-    found.sort()
-    keys = tuple(i for i, (_, key, _) in enumerate(found) if key) or (0,)
-    return tuple(t for t, _, _ in found), keys, found[-1][2] if found else 0
+        at = packet.pts if packet.pts is not None else packet.dts
+        if at is None:
+            continue
+        if packet.is_keyframe:
+            keyed.append(at)
+        if not packet.is_discard:  # an edit list hides it; decoding may still start there
+            times.append(at)
+            last = max(last, (at, packet.duration or 0)) if len(times) > 1 else (at, packet.duration or 0)
+    shown = np.unique(np.frombuffer(times, np.int64)) if times else np.zeros(0, np.int64)
+    marks = np.frombuffer(keyed, np.int64) if keyed else shown[:1]
+    shown = shown[shown >= marks[0]] if keyed else shown
+    keys = np.searchsorted(shown, np.unique(marks[marks >= marks[0]])) if len(shown) else shown
+    return array("q", shown.tobytes()), array("q", keys.astype(np.int64).tobytes()), last[1]
 
 
 def _audio(stream: Any, zero: Fraction) -> AudioInfo:
     duration = Fraction(stream.duration or 0) * Fraction(stream.time_base)
     context = stream.codec_context
+    bits = 24 if context.name.startswith(("pcm_s24", "flac", "alac")) else 32
+    kind = context.format.name
     return AudioInfo(
-        stream.rate, context.layout.nb_channels, context.format.name, context.name, _start(stream) - zero, duration
-    )
+        stream.rate, context.layout.nb_channels, kind, context.name, _start(stream) - zero, duration, bits
+    )  # fmt: skip
 
 
-def _timecode(container: Any, video: Any, rate: Fraction) -> Fraction | None:
-    """The start timecode in seconds, from the picture stream, a timecode stream or the container."""
-    tags = [video.metadata, *(s.metadata for s in container.streams.data), container.metadata]
-    for text in (t.get("timecode") for t in tags):
-        if text:
-            try:
-                return timecode_seconds(text, rate)
-            except TimeError:
-                continue
-    return None
+def _tag(tags: Sequence[dict[str, str]], name: str) -> str:
+    """The first of some tags that is set, whatever the case of its name."""
+    found = (value for tag in tags for key, value in tag.items() if key.lower() == name and value)
+    return next(found, "")
+
+
+def _timecode(text: str, rate: Fraction) -> Fraction | None:
+    """A timecode tag in seconds; None for what is none."""
+    try:
+        return timecode_seconds(text, rate) if text else None
+    except TimeError:
+        return None
+
+
+def mastering_of(frame: av.VideoFrame) -> Mastering | None:
+    """What a frame says of its mastering display; None where it says nothing."""
+    found = side_data(frame)
+    stored = found.get("MASTERING_DISPLAY_METADATA")
+    if stored is None or len(stored) < 88:
+        return None
+    numbers = struct.unpack("<22i", stored[:88])  # AVMasteringDisplayMetadata: ten rationals, two flags
+    if not (numbers[20] and numbers[21]) or 0 in numbers[1:20:2]:
+        return None
+    values = [Fraction(n, d) for n, d in zip(numbers[:20:2], numbers[1:20:2], strict=True)]
+    pairs = tuple((values[i], values[i + 1]) for i in range(0, 8, 2))
+    light = found.get("CONTENT_LIGHT_LEVEL", bytes(8))
+    return Mastering(pairs, values[8], values[9], struct.unpack("<2I", light[:8]))
+
+
+def probe_sequence(common: Path, numbers: Numbers) -> MediaInfo:
+    """What the files of an image sequence are, from the first there is to the last. Raises `MediaError`."""
+    numbering = Numbering.of(common)
+    there = numbering.numbers()
+    if not there:
+        raise MediaError(f"{common} has no files; put them back or relink the project")
+    first = next(n for n in there if (n - numbers.first) % numbers.step == 0 or n == there[-1])
+    first -= (first - numbers.first) % numbers.step
+    files = FrameFiles(numbering, first, numbers.step, numbers.missing)
+    start = probe(numbering.file(there[0]))
+    if start.video is None:
+        raise MediaError(f"{start.path} holds no picture")
+    count = (there[-1] - first) // numbers.step + 1
+    video = replace(
+        start.video, rate=numbers.rate, count=count, duration=count / numbers.rate, variable=False,
+        times=range(count), keyframes=range(count), time_base=1 / numbers.rate, files=files,
+    )  # fmt: skip
+    stats = ((n, numbering.file(n).stat()) for n in there)
+    marks = ",".join(f"{n}:{s.st_size}:{s.st_mtime_ns}" for n, s in stats)
+    name = blake2b(f"{start.identity}|{files.first}|{files.step}|{files.missing}|{marks}".encode(), digest_size=16)
+    return MediaInfo(common, name.hexdigest(), video, (), None)
 
 
 def identity(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Writes media: runs of frames encoded on their own, and the file they are joined into without encoding them again.
+"""Writes films: runs of frames encoded on their own, and the file they are joined into without encoding them again.
 
 A chunk starts with a key frame and refers to nothing outside, every chunk of a format is encoded with the same
 settings on one thread, so a join is a copy of packets with new timestamps, and equal pictures give equal bytes.
@@ -6,60 +6,64 @@ settings on one thread, so a join is a copy of packets with new timestamps, and 
 
 from __future__ import annotations
 
+import itertools
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import dataclass
 from fractions import Fraction
+from heapq import merge
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
-import cv2
 import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from lp_editor.errors import MediaError, OutputError
-from lp_editor.face import Image
-from lp_editor.files import write_bytes, write_whole
-from lp_editor.media.picture import Picture, VideoFormat, fit, to_frame
+from lp_editor.files import write_whole
+from lp_editor.media.codecs import (
+    CONTAINERS,
+    DNXHR_MATRICES,
+    TRAITS,
+    Codec,
+    Delivery,
+    check_delivery,
+    delivered,
+    delivery_of,
+    options_of,
+)
+from lp_editor.media.frames import packed
+from lp_editor.media.picture import Picture, VideoFormat, recoded, tag, to_frame
+from lp_editor.media.probe import probe
+from lp_editor.media.stills import write_still
 
-
-class Codec(Enum):
-    """What a render is encoded as."""
-
-    H264 = "h264"
-    FFV1 = "ffv1"
-
-    @property
-    def suffix(self) -> str:
-        """The usual file name's end."""
-        return ".mp4" if self is Codec.H264 else ".mkv"
-
-    @property
-    def lossless(self) -> bool:
-        """Whether decoding gives back every sample."""
-        return self is Codec.FFV1
-
-
-CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
-"""The container of each file name's end."""
-
-ENCODERS = {Codec.H264: "libx264", Codec.FFV1: "ffv1"}
-
-OPTIONS = {
-    Codec.H264: {"crf": "16", "preset": "veryfast", "x264-params": "mbtree=0"},
-    Codec.FFV1: {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"},
-}
-"""Encoder settings: visually lossless H.264; FFV1 of version 3, every frame for itself, with checksums.
-
-x264's macroblock tree is off: with it, equal pictures gave 12 different files in 60 runs on one machine."""
+__all__ = [
+    "Codec",
+    "CopiedSound",
+    "Delivery",
+    "Slate",
+    "Sound",
+    "SoundTrack",
+    "check_delivery",
+    "delivered",
+    "encode_chunk",
+    "join_chunks",
+    "write_still",
+]
 
 BITEXACT = 1 << 10
 """FFmpeg's flag for files without dates and random names (AVFMT_FLAG_BITEXACT)."""
 
 AAC_RATE = 96_000
 """Bits per second for each channel."""
+
+PACKED_AS = {
+    (Codec.FFV1, "gbrp"): "bgr0", (Codec.FFV1, "gbrap"): "bgra", (Codec.PNG, "gbrp"): "rgb24",
+    (Codec.PNG, "gbrap"): "rgba", (Codec.PNG, "gbrp16le"): "rgb48be", (Codec.PNG, "gbrap16le"): "rgba64be",
+    (Codec.PNG, "gray16le"): "gray16be",
+}  # fmt: skip
+"""Where an encoder takes the same samples in another order only."""
 
 
 @dataclass(frozen=True)
@@ -72,71 +76,127 @@ class SoundTrack:
     blocks: Iterator[NDArray[np.float64]]
 
 
-def delivered(format: VideoFormat, codec: Codec) -> VideoFormat:
-    """The format that a codec takes pictures of this format in."""
-    if codec is not Codec.H264:
-        return format
-    pix_fmt = {"gray": "yuv420p"}.get(format.pix_fmt, format.pix_fmt.replace("yuva", "yuv"))
-    return replace(format, pix_fmt=pix_fmt)
+@dataclass(frozen=True)
+class CopiedSound:
+    """The first ``seconds`` of a sound stream of a file, to be written as it lies there, packet by packet."""
+
+    path: Path
+    stream: int
+    seconds: Fraction
 
 
-def check_delivery(output: Path, codec: Codec, format: VideoFormat | None = None) -> None:
-    """Refuse a file name or a size that a codec cannot be written with. Raises `OutputError` with the remedy."""
-    container = CONTAINERS.get(output.suffix.lower())
-    if container is None:
-        raise OutputError(f"{output}: write to .mp4, .mov or .mkv, not {output.suffix or 'a name without an end'}")
-    if codec is Codec.FFV1 and container != "matroska":
-        raise OutputError(
-            f"{output}: ffv1 goes into MKV; name it {output.with_suffix('.mkv').name}, or use --codec h264"
-        )
-    if format is not None and codec is Codec.H264:
-        sub_x, sub_y = delivered(format, codec).subsampling
-        if format.width % sub_x or format.height % sub_y:
-            even = f"{format.width // 2 * 2}x{format.height // 2 * 2}"
-            raise OutputError(
-                f"H.264 takes even sizes, not {format.width}x{format.height}; use --format {even} or ffv1"
-            )
+Sound: TypeAlias = SoundTrack | CopiedSound
 
 
-def encode_chunk(path: Path, pictures: Iterable[Picture], format: VideoFormat, rate: Fraction, codec: Codec) -> None:
-    """Encode a run of pictures, all of ``format``, into a file of its own.
+@dataclass(frozen=True)
+class Slate:
+    """What a file says of itself: the timecode of its first frame as text, and the reel it stands for."""
 
-    H.264 chunks are MP4, which keeps decoding times exactly; FFV1 ones are MKV; whatever the name.
+    timecode: str = ""
+    reel: str = ""
+
+
+def encode_chunk(
+    path: Path, pictures: Iterable[Picture], format: VideoFormat, rate: Fraction, asked: Codec | Delivery
+) -> None:
+    """Encode a run of pictures, all of ``format``, into a file of its own, whatever its name.
+
+    H.264 and H.265 chunks are MP4, which keeps decoding times exactly; the container of the others is in `TRAITS`.
     """
-    taken = delivered(format, codec)
-    container = "mp4" if codec is Codec.H264 else "matroska"
-    count = 0
-    with av.open(str(path), "w", format=container) as file:
+    delivery = delivery_of(asked)
+    taken = delivered(format, delivery)
+    frames = (_frame(recoded(picture, taken), delivery.codec) for picture in pictures)
+    if delivery.codec.stills:
+        return _encode_stills(path, frames, taken, delivery)
+    try:
+        _encode_film(path, frames, taken, rate, delivery)
+    except FFmpegError as error:
+        size = f"{taken.width}x{taken.height} {taken.pix_fmt}"
+        raise OutputError(
+            f"{delivery.codec.value} cannot be made of {size} ({error.strerror}); use another --codec or --format"
+        ) from error
+    return None
+
+
+def _encode_film(
+    path: Path, frames: Iterator[av.VideoFrame], format: VideoFormat, rate: Fraction, delivery: Delivery
+) -> None:
+    with av.open(str(path), "w", format=TRAITS[delivery.codec].container) as file:
         file.flags |= BITEXACT
-        stream = _video_stream(file, taken, rate, codec)
-        for picture in pictures:
-            frame = to_frame(_without_alpha(picture, taken))
-            frame.pts, frame.time_base = count, 1 / rate
-            file.mux(stream.encode(frame))
-            count += 1
-        file.mux(stream.encode(None))
+        stream = _video_stream(file, format, rate, delivery)
+        decoding = itertools.count(-TRAITS[delivery.codec].reorder)
+        for count, frame in enumerate(_and_flush(frames)):
+            if frame is not None:
+                frame.pts, frame.time_base = count, 1 / rate
+            packets = stream.encode(frame)
+            if delivery.codec is Codec.HEVC:  # x265 makes up decoding times of runs shorter than its look-ahead
+                for packet in packets:
+                    packet.dts = next(decoding)
+            file.mux(_named_matrix(packets, format, delivery.codec))
 
 
-def _without_alpha(picture: Picture, format: VideoFormat) -> Picture:
-    """The picture in the pixel format that is delivered."""
-    if picture.format == format:
-        return picture
-    if picture.format.pix_fmt.replace("yuva", "yuv") == format.pix_fmt:
-        return Picture(picture.planes[:3], format)
-    return fit(picture, format)
+def _and_flush(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame | None]:
+    """The frames, then the None that asks an encoder for all it still has."""
+    yield from frames
+    yield None
 
 
-def _video_stream(file: Any, format: VideoFormat, rate: Fraction, codec: Codec) -> Any:
-    stream = file.add_stream(ENCODERS[codec], rate=rate, options=dict(OPTIONS[codec]))
-    stream.width, stream.height, stream.pix_fmt = format.width, format.height, format.pix_fmt
-    context = stream.codec_context
+DNXHR_COLOUR = 0x2C
+"""Where a DNxHR frame names its matrix: bits 1 and 2 of this byte. FFmpeg reads them, but always writes BT.709."""
+
+
+def _named_matrix(packets: Sequence[Any], format: VideoFormat, codec: Codec) -> Sequence[Any]:
+    """The packets, those of DNxHR with their matrix in their header."""
+    if codec is Codec.DNXHR and DNXHR_MATRICES[format.matrix]:
+        for packet in packets:
+            content = bytearray(bytes(packet))
+            content[DNXHR_COLOUR] = content[DNXHR_COLOUR] & ~6 | DNXHR_MATRICES[format.matrix] << 1
+            packet.update(bytes(content))
+    return packets
+
+
+def _frame(picture: Picture, codec: Codec) -> av.VideoFrame:
+    """A picture as its encoder takes it."""
+    name = PACKED_AS.get((codec, picture.format.pix_fmt))
+    if name == "gray16be":
+        swapped = Picture((picture.planes[0].byteswap(),), picture.format)
+        frame = av.VideoFrame(picture.format.width, picture.format.height, name)
+        view = np.frombuffer(memoryview(frame.planes[0]), np.uint16).reshape(-1, frame.planes[0].line_size // 2)
+        view[: picture.format.height, : picture.format.width] = swapped.planes[0]
+        tag(frame, picture.format)
+        return frame
+    return packed(picture, name) if name else to_frame(picture)
+
+
+def _encode_stills(path: Path, frames: Iterator[av.VideoFrame], format: VideoFormat, delivery: Delivery) -> None:
+    """A chunk of stills: an uncompressed archive of finished files."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for count, frame in enumerate(frames):
+            context: Any = av.CodecContext.create(TRAITS[delivery.codec].encoder, "w")
+            context.options = options_of(format, delivery)
+            _describe(context, format, delivery.codec)
+            context.time_base, frame.pts = Fraction(1, 25), 0
+            packets = [*context.encode(frame), *context.encode(None)]
+            archive.writestr(zipfile.ZipInfo(f"{count:06d}"), b"".join(bytes(p) for p in packets))
+
+
+def _video_stream(file: Any, format: VideoFormat, rate: Fraction, delivery: Delivery) -> Any:
+    codec = delivery.codec
+    stream = file.add_stream(TRAITS[codec].encoder, rate=rate, options=options_of(format, delivery))
+    _describe(stream.codec_context, format, codec)
+    stream.codec_context.time_base = 1 / rate
+    return stream
+
+
+def _describe(context: Any, format: VideoFormat, codec: Codec) -> None:
+    """Tell an encoder what it gets."""
+    context.width, context.height = format.width, format.height
+    context.pix_fmt = PACKED_AS.get((codec, format.pix_fmt), format.pix_fmt)
     context.thread_count = 1  # more threads make other bytes
-    context.time_base = 1 / rate
     context.sample_aspect_ratio = format.sample_aspect
     colour = format.colour
-    context.color_range = 2 if colour.full_range else 1
+    context.color_range = 2 if format.full_range else 1
     context.colorspace, context.color_primaries, context.color_trc = colour.matrix, colour.primaries, colour.transfer
-    return stream
 
 
 def join_chunks(
@@ -144,77 +204,124 @@ def join_chunks(
     chunks: Sequence[Path],
     counts: Sequence[int],
     rate: Fraction,
-    codec: Codec,
-    sound: SoundTrack | None = None,
+    asked: Codec | Delivery,
+    sound: Sound | Sequence[Sound] | None = None,
+    slate: Slate | None = None,
 ) -> None:
-    """Copy the packets of chunks of ``counts`` frames into one file, frame n at n / rate, with its sound.
+    """Copy the packets of chunks of ``counts`` frames into one file, frame n at n / rate, with its sound and slate.
 
-    Sound is AAC beside H.264 and PCM in its own sample format beside FFV1. The file appears whole, or not at all.
+    The file appears whole, or not at all. Raises `OutputError` and `MediaError`.
     """
-    check_delivery(output, codec)
+    delivery = delivery_of(asked)
+    check_delivery(output, delivery)
+    sounds = [] if sound is None else [sound] if isinstance(sound, SoundTrack | CopiedSound) else list(sound)
+    job = _Join(chunks, counts, rate, delivery, sounds, slate or Slate())
     try:
-        write_whole(output, lambda temporary: _write_joined(temporary, chunks, counts, rate, codec, sound))
+        write_whole(output, job.write)
     except FFmpegError as error:
         raise OutputError(f"{output} cannot be written ({error.strerror})") from error
 
 
-def _write_joined(
-    path: Path, chunks: Sequence[Path], counts: Sequence[int], rate: Fraction, codec: Codec, sound: SoundTrack | None
-) -> None:  # fmt: skip
-    container = CONTAINERS[path.suffix.lower()]
-    options = {"movflags": "faststart"} if container in ("mp4", "mov") else {}
-    with av.open(str(path), "w", format=container, options=options) as file, av.open(str(chunks[0])) as first:
-        video = file.add_stream_from_template(first.streams.video[0])
-        video.time_base = 1 / rate
-        audio = _sound_stream(file, sound, codec) if sound else None
-        heard = _sound_packets(audio, sound) if sound and audio else iter(())
-        ahead = next(heard, None)
-        for packet, seconds in _video_packets(chunks, counts, rate):
-            while ahead is not None and ahead[1] <= seconds:
-                file.mux(ahead[0])
-                ahead = next(heard, None)
-            packet.stream = video
-            file.mux(packet)
-        while ahead is not None:
-            file.mux(ahead[0])
-            ahead = next(heard, None)
+@dataclass(frozen=True)
+class _Join:
+    """What one file is made of."""
+
+    chunks: Sequence[Path]
+    counts: Sequence[int]
+    rate: Fraction
+    delivery: Delivery
+    sounds: Sequence[Sound]
+    slate: Slate
+
+    def write(self, path: Path) -> None:
+        """Write it all to a file."""
+        container = CONTAINERS[path.suffix.lower()]
+        options = {"movflags": "faststart+write_colr"} if container in ("mp4", "mov") else {}
+        with av.open(str(path), "w", format=container, options=options) as file, av.open(str(self.chunks[0])) as first:
+            video = file.add_stream_from_template(first.streams.video[0])
+            video.time_base, video.codec_context.framerate = 1 / self.rate, self.rate
+            if self.delivery.codec is Codec.HEVC and container in ("mp4", "mov"):
+                video.codec_context.codec_tag = "hvc1"  # what Apple's players open
+            self._say(file, video)
+            heard = [_sounding(file, s, self.delivery.sound_codec) for s in self.sounds]
+            for packet, _ in merge(self._video_packets(video), *heard, key=_second):
+                file.mux(packet)
+
+    def _say(self, file: Any, video: Any) -> None:
+        """Write the slate: a timecode track in MOV and MP4, tags in MKV."""
+        for name, value in (("timecode", self.slate.timecode), ("reel_name", self.slate.reel)):
+            if value:
+                video.metadata[name] = value
+
+    def _video_packets(self, video: Any) -> Iterator[tuple[Any, float]]:
+        """The packets of all chunks with program frame numbers as timestamps, and their decoding time in seconds."""
+        reorder, start = TRAITS[self.delivery.codec].reorder, 0
+        for path, count in zip(self.chunks, self.counts, strict=True):
+            with av.open(str(path)) as file:
+                stream = file.streams.video[0]
+                base, seen = Fraction(stream.time_base or 1), 0
+                for packet in file.demux(stream):
+                    if packet.pts is None or packet.dts is None:
+                        continue
+                    packet.pts = start + round(packet.pts * base * self.rate)
+                    # one step a packet over all chunks: a short chunk's own decoding times would run into its neighbours'
+                    packet.dts = start + seen - reorder
+                    packet.duration = 1
+                    packet.time_base = 1 / self.rate
+                    packet.stream = video
+                    seen += 1
+                    yield packet, packet.dts / float(self.rate)
+                if seen != count:
+                    raise MediaError(
+                        f"chunk {path.name} holds {seen} frames instead of {count}; delete it and run again"
+                    )
+            start += count
 
 
-REORDER = 2
-"""How many frames at most a packet is decoded ahead of its turn: x264's B-frames with their pyramid."""
+def _second(pair: tuple[Any, float]) -> float:
+    return pair[1]
 
 
-def _video_packets(chunks: Sequence[Path], counts: Sequence[int], rate: Fraction) -> Iterator[tuple[Any, float]]:
-    """The packets of all chunks with program frame numbers as timestamps, and their decoding time in seconds."""
-    start = 0
-    for path, count in zip(chunks, counts, strict=True):
-        with av.open(str(path)) as file:
-            stream = file.streams.video[0]
-            base, seen = Fraction(stream.time_base or 1), 0
-            for packet in file.demux(stream):
-                if packet.pts is None or packet.dts is None:
-                    continue
-                packet.pts = start + round(packet.pts * base * rate)
-                # one step a packet over all chunks: a short chunk's own decoding times would run into its neighbours'
-                packet.dts = start + seen - REORDER
-                packet.duration = 1
-                packet.time_base = 1 / rate
-                seen += 1
-                yield packet, packet.dts / float(rate)
-            if seen != count:
-                raise MediaError(f"chunk {path.name} holds {seen} frames instead of {count}; delete it and run again")
-        start += count
+def _sounding(file: Any, sound: Sound, codec: str) -> Iterator[tuple[Any, float]]:
+    """Add a sound stream to a file; its packets."""
+    if isinstance(sound, SoundTrack):
+        return _sound_packets(_sound_stream(file, sound, codec), sound)
+    with av.open(str(sound.path)) as source:
+        stream = file.add_stream_from_template(source.streams.audio[sound.stream])
+    return _copied_packets(stream, sound)
 
 
-PCM = {"u8": "pcm_u8", "s16": "pcm_s16le", "s32": "pcm_s32le", "flt": "pcm_f32le", "dbl": "pcm_f64le"}
+def _copied_packets(stream: Any, sound: CopiedSound) -> Iterator[tuple[Any, float]]:
+    """The packets of a stream up to its length, counted from the file's first picture."""
+    video = probe(sound.path).video
+    zero = video.times[0] * video.time_base if video else Fraction(0)
+    with av.open(str(sound.path)) as file:
+        source = file.streams.audio[sound.stream]
+        base = Fraction(source.time_base or 1)
+        shift = round(zero / base)
+        for packet in file.demux(source):
+            if packet.pts is None or packet.dts is None:
+                continue
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            if packet.pts * base >= sound.seconds:
+                return
+            packet.stream = stream
+            yield packet, float(packet.dts * base)
+
+
+PCM = {
+    "u8": "pcm_u8", "s16": "pcm_s16le", "s24": "pcm_s24le", "s32": "pcm_s32le", "flt": "pcm_f32le", "dbl": "pcm_f64le",
+}  # fmt: skip
 """The PCM codec of each sample format."""
 
 
-def _sound_stream(file: Any, sound: SoundTrack, codec: Codec) -> Any:
-    name = "aac" if codec is Codec.H264 else PCM.get(sound.sample_format, "pcm_f32le")
+def _sound_stream(file: Any, sound: SoundTrack, codec: str) -> Any:
+    name = PCM.get(sound.sample_format, "pcm_f32le") if codec == "pcm" else codec
     stream = file.add_stream(name, rate=sound.rate, layout=_layout(sound.channels))
     if name == "aac":
         stream.bit_rate = AAC_RATE * sound.channels
+    if name == "flac":
+        stream.codec_context.format = "s16" if sound.sample_format in ("u8", "s16") else "s32"
     return stream
 
 
@@ -255,13 +362,3 @@ def _coded(block: NDArray[np.float64], kind: str) -> NDArray[Any]:
     whole: NDArray[Any] = np.clip(np.rint(block * 2.0 ** (bits - 1)), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
     kept: NDArray[Any] = whole.astype(np.int16 if bits == 16 else np.int32)
     return kept
-
-
-def write_still(path: Path, image: Image) -> None:
-    """Write an RGB image, (height, width, 3) uint8, as PNG or JPEG by its name, whole or not at all."""
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise OutputError(f"{path}: a still is .png or .jpg")
-    fine, coded = cv2.imencode(path.suffix.lower(), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    if not fine:
-        raise OutputError(f"{path}: the picture cannot be coded as {path.suffix}")
-    write_bytes(path, coded.tobytes())

@@ -6,7 +6,7 @@ no guess: a decoded frame is known by its time.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -17,8 +17,9 @@ import av
 from av.error import FFmpegError
 
 from lp_editor.errors import MediaError
-from lp_editor.media.picture import Picture, from_frame
-from lp_editor.media.probe import MediaInfo, VideoInfo, opened, probe
+from lp_editor.media.frames import from_frame
+from lp_editor.media.picture import Picture, recoded
+from lp_editor.media.probe import MediaInfo, VideoInfo, decoded, opened, probe
 
 STRAIGHT_ON = 24
 """A frame at most this far ahead is decoded towards, even where a key frame lies between."""
@@ -32,7 +33,8 @@ class VideoSource:
         if self.info.video is None:
             raise MediaError(f"{path} has no picture")
         self.video: VideoInfo = self.info.video
-        self._number = {time: i for i, time in enumerate(self.video.times)}
+        aspect = self.video.format.sample_aspect
+        self._aspect = 1 / aspect if self.video.turn.sideways else aspect
         self._decoded: Iterator[Any] | None = None
         self._next = 0
         self._open()
@@ -92,16 +94,16 @@ class VideoSource:
 
     def _read(self, index: int) -> Picture:
         start = self._start_for(index)
-        for attempt in range(3):
+        for back in (1, 2, 8, self.video.count):
             if start is not None:
                 self._seek(start)
             for number, frame in self._numbered():
                 self._next = number + 1
-                if number == index:
-                    return from_frame(frame, self.video.format.sample_aspect)
-                if number > index:
+                if number == index and not (frame.is_corrupt and start):
+                    return from_frame(frame, self._aspect, self.video.turn)
+                if number >= index:
                     break  # the seek went too far: start at an earlier key frame
-            start = self._key_before(index, attempt + 1)
+            start = self._key_before(index, back)
         raise MediaError(
             f"{self.info.path}: frame {index} is listed but cannot be decoded; the file is damaged, export it again"
         )
@@ -125,7 +127,7 @@ class VideoSource:
             self.close()  # some formats (a JPEG) do not seek back to their beginning
             self._open()
         self._untouched = False
-        self._decoded = self._container.decode(self._stream)
+        self._decoded = decoded(self._container, self._stream)
 
     def _numbered(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decoded frames with their numbers; frames the packet list does not know are passed over."""
@@ -133,7 +135,45 @@ class VideoSource:
             self._seek(0)
         assert self._decoded is not None
         for frame in self._decoded:
-            number = self._number.get(frame.pts) if frame.pts is not None else self._next
-            if number is not None:
+            if frame.pts is None:
+                yield self._next, frame
+                continue
+            number = bisect_left(self.video.times, frame.pts)
+            if number < self.video.count and self.video.times[number] == frame.pts:
                 yield number, frame
         self._decoded = None
+
+
+class SequenceSource(VideoSource):
+    """An image sequence, read file by file."""
+
+    def _open(self) -> None:
+        """Nothing stays open between frames."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _read(self, index: int) -> Picture:
+        files, format = self.video.files, self.video.format
+        assert files is not None
+        path = files.file(index)
+        if path is None:
+            return Picture.black(format)
+        with opened(path) as container:
+            stream = container.streams.video[0]
+            frame = next(decoded(container, stream), None)
+            if frame is None:
+                raise MediaError(f"{path} holds no picture that can be decoded")
+            picture = from_frame(frame, self._aspect, self.video.turn)
+        have = picture.format
+        if (have.width, have.height) != (format.width, format.height):
+            raise MediaError(
+                f"{path} is {have.width}x{have.height}, its sequence {format.width}x{format.height}; export it again"
+            )
+        return recoded(picture, format)
+
+
+def open_video(info: MediaInfo) -> VideoSource:
+    """A file or a sequence, open for reading."""
+    sequence = info.video is not None and info.video.files is not None
+    return SequenceSource(info.path, info) if sequence else VideoSource(info.path, info)

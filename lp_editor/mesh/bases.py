@@ -20,19 +20,25 @@ from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import canonical_face
 
 Array = NDArray[np.float64]
-Window = Literal["lower", "brow_inner", "brow_outer", "eyes"]
+Window = Literal["mouth", "lower", "brow_inner", "brow_outer", "eyes"]
+
+
+FAINT = (0.03, 0.08)
+"""Landmarks that move by less than the first part of what the basis moves most stay; so a mouth's edit costs a mouth."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A basis as a weighted sum of measured ones, in a window of the face.
 
-    ``{}`` in a name takes the side. ``sealed`` takes lip parting out.
+    ``{}`` in a name takes the side. ``sealed`` takes lip parting out, ``sideways`` scales the
+    moves along x.
     """
 
     parts: Mapping[str, float]
     window: Window
     sealed: bool = False
+    sideways: float = 1.0
 
 
 def _both(name: str, weight: float) -> dict[str, float]:
@@ -40,28 +46,28 @@ def _both(name: str, weight: float) -> dict[str, float]:
 
 
 PER_SIDE: Mapping[str, Recipe] = {
-    "smile": Recipe({"mouthSmile{}": 1.05, "mouthDimple{}": 0.35, "mouthUpperUp{}": 0.1}, "lower", True),
-    "frown": Recipe({"mouthSmile{}": -0.7, "mouthFrown{}": 1.2, "mouthShrugLower": 0.125}, "lower", True),
-    "brow_inner": Recipe({"browInnerUp": 1.0}, "brow_inner"),
-    "brow_outer": Recipe({"browOuterUp{}": 1.0}, "brow_outer"),
+    "smile": Recipe({"mouthSmile{}": 1.05, "mouthDimple{}": 0.35, "mouthUpperUp{}": 0.1}, "mouth", True),
+    "frown": Recipe({"mouthSmile{}": -0.5, "mouthFrown{}": 1.2, "mouthShrugLower": 0.125}, "mouth", True),
+    "brow_inner": Recipe({"browInnerUp": 1.2}, "brow_inner"),
+    "brow_outer": Recipe({"browOuterUp{}": 0.95}, "brow_outer"),
 }
 """What a positive value of each two-sided control does."""
 
 PER_SIDE_NEGATIVE: Mapping[str, Recipe] = {
-    "brow_inner": Recipe({"browDown{}": 1.9}, "brow_inner"),
-    "brow_outer": Recipe({"browDown{}": 1.9}, "brow_outer"),
+    "brow_inner": Recipe({"browDown{}": 1.9}, "brow_inner", sideways=0.5),
+    "brow_outer": Recipe({"browDown{}": 1.4}, "brow_outer", sideways=0.5),
 }
 """What a negative value does, where it is not just the opposite."""
 
 WHOLE: Mapping[str, Recipe] = {
     "mouth_open": Recipe({"jawOpen": 1.0}, "lower"),
     "funnel": Recipe({"mouthFunnel": 1.0, "mouthPucker": 0.6}, "lower"),
-    "pucker": Recipe({"mouthPucker": 1.4, "mouthFunnel": 0.3}, "lower", True),
-    "press": Recipe(_both("mouthPress", 1.0), "lower", True),
-    "stretch": Recipe(_both("mouthStretch", 0.8), "lower", True),
-    "lip_tuck": Recipe({"mouthRollLower": 1.0}, "lower"),
-    "mouth_x": Recipe({"mouthLeft": 0.4, "mouthRight": -0.4}, "lower"),
-    "mouth_y": Recipe({"mouthShrugLower": 0.8, "mouthShrugUpper": 0.8}, "lower", True),
+    "pucker": Recipe({"mouthPucker": 1.4, "mouthFunnel": 0.3}, "mouth", True),
+    "press": Recipe(_both("mouthPress", 0.6), "mouth", True),
+    "stretch": Recipe(_both("mouthStretch", 0.8), "mouth", True),
+    "lip_tuck": Recipe({"mouthRollLower": 1.5}, "mouth"),
+    "mouth_x": Recipe({"mouthLeft": 0.4, "mouthRight": -0.4}, "mouth"),
+    "mouth_y": Recipe({"mouthShrugLower": 0.8, "mouthShrugUpper": 0.8}, "mouth", True),
     "squint": Recipe(_both("eyeSquint", 1.0), "eyes"),
 }
 
@@ -102,11 +108,13 @@ def _windows(side: str) -> dict[str, Array]:
     x, y = rest_points()[:, 0], rest_points()[:, 1]
     half = step(-1.2, 1.2, x if side == "Left" else -x)
     brow = 1 - step(-3.2, -2.2, y)
-    inner = 1 - step(2.2, 4.6, np.abs(x))
+    lower = step(-1.0, 1.2, y) * (1 - step(5.0, 6.8, np.abs(x)))
+    inner, outer = 1 - step(2.6, 5.6, np.abs(x)), step(1.6, 4.0, np.abs(x)) * (1 - 0.2 * step(4.0, 6.0, np.abs(x)))
     return {
-        "lower": step(-1.0, 1.2, y),
+        "lower": lower,
+        "mouth": lower * (1 - step(0.85, 1.15, np.hypot(x / 5.5, np.maximum(y - 3.9, 0) / 3.6))),
         "brow_inner": brow * half * inner,
-        "brow_outer": brow * half * (1 - inner),
+        "brow_outer": brow * half * outer,
         "eyes": np.maximum(eye_window("Left"), eye_window("Right")),
     }
 
@@ -144,7 +152,10 @@ def _cooked(recipe: Recipe, measured: Mapping[str, Array], side: str) -> Array:
     basis = _symmetric(measured, recipe.parts, side)
     if recipe.sealed:
         basis = _sealed(basis)
-    return basis * _windows(side)[recipe.window][:, None]
+    basis = basis * [recipe.sideways, 1, 1]
+    basis = basis * _windows(side)[recipe.window][:, None]
+    size = np.linalg.norm(basis, axis=1)
+    return np.asarray(basis * step(*FAINT, size / size.max())[:, None])
 
 
 def _bumped(bumps: tuple[tuple[int, float, float, float], ...]) -> Array:

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from lp_editor.controls import Controls, Region
-from lp_editor.engine import FloatImage, Patch, ReadFaces
-from lp_editor.face import Box, FacePicture, FaceTrack
+from lp_editor.controls import REGIONS, TARGETS, Controls, Region
+from lp_editor.engine import FloatImage, Patch, ReadFaces, strongest
+from lp_editor.face import Box, FacePicture, FaceTrack, Image
 from lp_editor.faces.canonical import procrustes, to_local
-from lp_editor.faces.measure import eye_ratio, lip_ratio
+from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
+from lp_editor.media.picture import Picture, VideoFormat
 from lp_editor.mesh import eyes, field, mouth
-from lp_editor.mesh.bases import bases, rest_points
+from lp_editor.mesh.bases import Array, bases, rest_points
+from lp_editor.mesh.borrowed import PARTS, Loan, borrow, repaid
+from lp_editor.mesh.calibration import Strengths
 from lp_editor.mesh.layers import Canvas
+from lp_editor.mesh.occlusion import Usual, open_part, usual
 from lp_editor.mesh.shading import creases
 from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
+from lp_editor.render.compositor import apply_patches
 
-VERSION = 6
+VERSION = 7
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40
 """Faces of a track that a study looks at."""
+
+LOOKED_AT = 300
+"""Faces of a track that are looked at, spread over it."""
+
+WATCHED = 12
+"""Frames of a track, spread over it, that say what the face usually looks like."""
+
+TRIED = 4
+"""Frames of a track, spread over it, that the strength of controls may be tried on."""
 
 STILL = 0.02
 """Flow below this many pixels is none (mesh_engine notes, 6)."""
@@ -36,6 +51,8 @@ class MeshLook:
 
     person: Person
     fingerprint: str
+    loan: Loan
+    usual: Usual | None = None
 
 
 class MeshEngine:
@@ -51,12 +68,12 @@ class MeshEngine:
 
     def study(self, track: FaceTrack, read: ReadFaces) -> MeshLook:
         """Percentiles of the person's openings and the median shape, from landmarks alone."""
-        last = max(len(track.faces) - 1, 0)
-        at = np.unique(np.linspace(0, last, STUDIED).astype(int))[: len(track.faces)]
-        some = [face for i in at if (face := track.faces[int(i)]) is not None]
-        if not some:
+        seen = _faces_of(track)
+        if not seen:
             person = Person({"left": 0.3, "right": 0.3}, 0.1, rest_points())
-            return MeshLook(person, "none")
+            return MeshLook(person, "none", {})
+        at = [seen[i] for i in np.unique(np.linspace(0, len(seen) - 1, STUDIED).astype(int))]
+        some = [face for i in at if (face := track.faces[i]) is not None]
         points = np.stack([face.points for face in some]).astype(np.float64)
         openings = {side: float(np.percentile(eye_ratio(points, side), 90)) for side in ("left", "right")}
         lips = max(float(np.percentile(lip_ratio(points), 90)), 0.04)
@@ -64,7 +81,15 @@ class MeshEngine:
         neutral = np.median(local, axis=0)
         hashed = blake2b(np.array([*openings.values(), lips], np.float32).tobytes(), digest_size=8)
         hashed.update(neutral.astype(np.float32).tobytes())
-        return MeshLook(Person(openings, lips, neutral), hashed.hexdigest())
+        calm = _calm(points)
+        tried = [at[calm[i]] for i in np.unique(np.linspace(0, len(calm) - 1, TRIED).astype(int))]
+        hashed.update(str(tried).encode())
+        plain = Person(openings, lips, neutral)
+        strengths = Strengths(read([track.first + i for i in tried]), lambda f, row: _tried(plain, f, row))
+        loan = borrow(track, seen, openings, read)
+        seldom = [at[i] for i in np.unique(np.linspace(0, len(at) - 1, WATCHED).astype(int))]
+        known = usual(read([track.first + i for i in seldom])) if len(at) >= WATCHED else None
+        return MeshLook(replace(plain, strengths=strengths), hashed.hexdigest(), loan, known)
 
     def analyze(self, look: MeshLook, faces: Sequence[FacePicture]) -> list[MeshMotion]:
         """Landmarks and pose of each face."""
@@ -91,27 +116,61 @@ class MeshEngine:
         self, look: MeshLook, faces: Sequence[FacePicture], filmed: Sequence[MeshMotion], motions: Sequence[MeshMotion]
     ) -> list[Patch | None]:  # fmt: skip
         """A patch each, as large as what changes."""
-        return [_patch(*one) for one in zip(faces, filmed, motions, strict=True)]
+        made = (_patch(*one, look.loan) for one in zip(faces, filmed, motions, strict=True))
+        return [_uncovered(patch, face, look.usual) for patch, face in zip(made, faces, strict=True)]
 
 
-def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion) -> Patch | None:
+def _faces_of(track: FaceTrack) -> list[int]:
+    """Numbers of frames with a face, spread over a track: at most `LOOKED_AT`, unless those show none."""
+    some = np.unique(np.linspace(0, max(len(track.faces) - 1, 0), LOOKED_AT).astype(int))[: len(track.faces)]
+    found = [int(i) for i in some if track.faces[int(i)] is not None]
+    return found or [i for i in range(len(track.faces)) if track.faces[i] is not None]
+
+
+def _calm(points: Array) -> NDArray[np.intp]:
+    """The half of some faces, (N, 478, 3), whose heads are turned most like their median, in order."""
+    turns = np.array([head_pose(p) for p in points])
+    away = np.abs(turns - np.median(turns, axis=0)).max(1)
+    return np.sort(np.argsort(away, kind="stable")[: (len(away) + 1) // 2])
+
+
+def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:
+    """A small picture of a face with one row of offsets, uncalibrated."""
+    points = picture.face.points.astype(np.float64)
+    filmed = MeshMotion(points, procrustes(points), person)
+    nothing = np.zeros(len(TARGETS))
+    patch = _patch(picture, filmed, retargeted(filmed, offsets, nothing, nothing, np.zeros(len(REGIONS))), {})
+    whole = Picture.of_rgb(picture.pixels, VideoFormat(picture.box.width, picture.box.height, "yuv444p"))
+    return apply_patches(whole, [patch] if patch else []).rgb_all()
+
+
+def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion, loan: Loan) -> Patch | None:
     if motion is filmed or np.abs(motion.points - filmed.points)[:, :2].max() <= field.NEAR:
         return None
     made = field.net(filmed, motion)
     box = _box(made, picture)
     if box is None:
         return None
-    changes = {side: eyes.change(side, made.before, made.after) for side in ("left", "right")}
+    changes = {side: eyes.change(side, made.before, made.after) for side in PARTS if side != "mouth"}
     skinned = field.opened_lids(made, {side: max(c.closing, 0.0) for side, c in changes.items()})
     flow = field.flow(skinned, box)
     pixels = picture.pixels.astype(np.float32)
     moved = _moved(pixels, picture.box, box, flow)
     canvas = Canvas.over(box)
-    mouth.draw(canvas, pixels, picture.box, made.before, made.after, made.face_width)
-    for change in changes.values():
-        eyes.draw(canvas, pixels, picture.box, moved, change, made.before, made.after)
+    lent = repaid(loan, picture)
+    mouth.draw(canvas, pixels, picture.box, made.before, made.after, made.face_width, lent.get("mouth"))
+    for side, change in changes.items():
+        eyes.draw(canvas, pixels, picture.box, moved, change, made.before, made.after, lent.get(side))
     tone = creases(filmed, motion, made.after, pixels, picture.box, box, made.face_width)
     return _assembled(box, flow, tone, canvas)
+
+
+def _uncovered(patch: Patch | None, picture: FacePicture, known: Usual | None) -> Patch | None:
+    """A patch without what it would change of things in front of the face."""
+    if patch is None or (part := open_part(picture, known, patch.box)) is None:
+        return patch
+    mask = patch.mask * part
+    return replace(patch, mask=mask) if mask.any() else None
 
 
 def _box(made: field.Net, picture: FacePicture) -> Box | None:
@@ -137,9 +196,9 @@ def _moved(pixels: FloatImage, seen: Box, box: Box, flow: FloatImage) -> FloatIm
 def _assembled(box: Box, flow: FloatImage, tone: FloatImage | None, canvas: Canvas) -> Patch | None:
     """The patch of all parts; its mask is where any of them acts, and nothing at the edge of the box."""
     alpha = np.where(canvas.alpha >= 1 / 255, canvas.alpha, 0).astype(np.float32)
-    acts = (np.abs(flow).max(2) >= STILL) | (alpha > 0)
+    acts = (strongest(flow) >= STILL) | (alpha > 0)
     if tone is not None:
-        acts |= np.abs(tone).max(2) >= 0.5
+        acts |= strongest(tone) >= 0.5
     acts[0], acts[-1], acts[:, 0], acts[:, -1] = False, False, False, False
     if not acts.any():
         return None

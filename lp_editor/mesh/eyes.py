@@ -17,13 +17,17 @@ from lp_editor.engine import FloatImage
 from lp_editor.face import Box
 from lp_editor.faces import canonical as mesh
 from lp_editor.mesh.bases import Array, step
-from lp_editor.mesh.layers import Canvas, around, polygon, stroke
+from lp_editor.mesh.borrowed import Lent, lid_over
+from lp_editor.mesh.layers import Canvas, around, polygon, soft, stroke
 
 LIMBUS = (0.90, 1.14)
 """The iris plate fades out between these parts of the iris radius (mesh_engine notes, 7)."""
 
 SPECULAR = 0.55
 """How much of the gaze a highlight follows: it belongs to the lamp (mesh_engine notes, 7)."""
+
+LENT = 0.6
+"""How much of a borrowed lid shows over the painted one: the lash line keeps some of its own strength."""
 
 LASH = 0.045
 """Thickness of the lash line of a closed eye, in eye widths."""
@@ -98,10 +102,11 @@ def _similarity(a: Array, b: Array) -> Array:
 
 
 def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage, made: EyeChange,
-         before: Array, after: Array) -> None:  # fmt: skip
+         before: Array, after: Array, lent: Lent | None) -> None:  # fmt: skip
     """Draw one eye over a canvas.
 
-    ``pixels`` (h, w, RGB) of ``around_face`` as filmed; ``moved`` those of the canvas's box, moved by the field.
+    ``pixels`` (h, w, RGB) of ``around_face`` as filmed; ``moved`` those of the canvas's box, moved by the field; ``lent``
+    this eye closed in another frame.
     """
     eye = made.eye
     points = np.vstack([before[list(eye.contour)], after[list(eye.contour)], after[list(eye.crease)]])
@@ -122,6 +127,13 @@ def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage
         canvas.put(part, ball, polygon(after[list(eye.contour)], part, edge))
     if made.closing > LEAST_LID:
         _close(canvas, crop, source, moved, part, made, before, after)
+        if lent is not None:
+            lid, reach = lid_over(lent, eye.upper, eye.lower, eye.crease, part, after)
+            canvas.put(
+                part,
+                lid,
+                np.asarray(LENT * reach * lent.trust * float(step(0.55, 0.95, np.array(made.closing))), np.float32),
+            )
 
 
 def _lid_shadow(after: Array, eye: Eye, part: Box, made: EyeChange) -> FloatImage:
@@ -139,6 +151,8 @@ class _Plates:
     cover: FloatImage
     specular: FloatImage
     rest: FloatImage
+    edge: FloatImage
+    radius: float
 
 
 def _plates(crop: FloatImage, before: Array, eye: Eye, source: Box, width: float) -> _Plates:
@@ -147,16 +161,42 @@ def _plates(crop: FloatImage, before: Array, eye: Eye, source: Box, width: float
     across = before[list(eye.iris[1:]), :2]
     radius = 0.25 * float(np.linalg.norm(across[0] - across[2]) + np.linalg.norm(across[1] - across[3]))
     x, y = np.meshgrid(np.arange(source.width, dtype=np.float32), np.arange(source.height, dtype=np.float32))
-    rho = np.asarray(np.hypot(x - centre[0], y - centre[1]) / max(radius, 1.0), np.float32)
     size = 2 * max(1, round(0.025 * width)) + 1
     inner = cv2.erode((aperture > 0.95).astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    away = np.asarray(np.hypot(x - centre[0], y - centre[1]), np.float32)
+    radius = _limbus(crop, inner, away, np.abs(x - centre[0]) > 0.6 * away, max(radius, 1.0))
+    rho = np.asarray(away / radius, np.float32)
     white = _white(crop, inner & (rho > 1.18), aperture, width)
     iris, specular = _iris(crop, inner, rho, width)
     low, high = LIMBUS
-    cover = (1 - step(low, high, rho.astype(np.float64))).astype(np.float32)
+    reach = rho.astype(np.float64)
+    cover = (1 - step(low, high, reach)).astype(np.float32)
     whole = white * (1 - cover[..., None]) + iris * cover[..., None] + specular[..., None]
     kept = cv2.erode(aperture, np.ones((3, 3), np.uint8))[..., None]
-    return _Plates(white, iris, cover, specular, np.asarray((crop - whole) * kept, np.float32))
+    edge = np.asarray(step(0.85, 1.0, reach) * (1 - step(1.25, 1.5, reach)), np.float32)
+    return _Plates(white, iris, cover, specular, np.asarray((crop - whole) * kept, np.float32), edge, radius)
+
+
+def _limbus(
+    crop: FloatImage, inner: NDArray[np.bool_], away: FloatImage, beside: NDArray[np.bool_], radius: float
+) -> float:  # fmt: skip
+    """The iris's radius in pixels: where white begins on either side of it, near the landmarks' own radius."""
+    light = crop @ np.array([0.299, 0.587, 0.114], np.float32)
+    seen = inner & beside
+    rings = np.round(away / radius * 12).astype(np.intp)
+    levels = np.array(
+        [light[seen & (rings == k)].mean() if (seen & (rings == k)).sum() > 2 else np.nan for k in range(26)]
+    )
+    if np.isfinite(levels).sum() < 8:
+        return radius
+    white = 0.8 * np.nanpercentile(levels, 80)
+    best, least = 1.0, 12.0
+    for k in range(10, 20):
+        beyond = np.mean(levels[k + 1 : k + 4])
+        rise = (beyond - np.mean(levels[k - 3 : k])) * np.exp(-(((k / 12 - 1) / 0.45) ** 2))
+        if beyond > white and rise > least:
+            best, least = k / 12, rise
+    return radius * best
 
 
 def _white(crop: FloatImage, seen: NDArray[np.bool_], aperture: FloatImage, width: float) -> FloatImage:
@@ -172,7 +212,7 @@ def _white(crop: FloatImage, seen: NDArray[np.bool_], aperture: FloatImage, widt
         weight = (step(np.percentile(bright, 20), np.percentile(bright, 50), bright) + 0.15)[:, None]
         ridge = 1e-2 * len(samples) * np.diag([0, 0.02, 0.3, 0.05])
         solved = np.linalg.solve((samples * weight).T @ samples + ridge, (samples * weight).T @ colours)
-        fit = np.clip(terms @ solved, np.percentile(colours, 5, 0), np.percentile(colours, 98, 0))
+        fit = np.clip(terms @ solved, np.percentile(colours, 30, 0), np.percentile(colours, 98, 0))
     else:
         inside = crop[aperture > 0.5] if (aperture > 0.5).sum() > 5 else crop.reshape(-1, 3)
         fit = np.ones_like(crop) * np.percentile(inside, 85, 0) * 0.95
@@ -199,7 +239,9 @@ def _iris(crop: FloatImage, inner: NDArray[np.bool_], rho: FloatImage, width: fl
     profile = np.asarray(cv2.GaussianBlur(profile.reshape(24, 1, 3), (1, 5), 1), np.float32).reshape(24, 3)
     at = np.minimum(rho, 1.15) * 20
     radial = np.stack([np.interp(at, np.arange(24) + 0.5, profile[:, c]) for c in range(3)], -1)
-    glint = np.where(seen & (rho < 1), np.maximum((crop - radial).min(2) - 18, 0), 0).astype(np.float32)
+    glint = np.where(seen & (rho < 1), np.maximum(np.minimum.reduce(cv2.split(crop - radial)) - 18, 0), 0).astype(
+        np.float32
+    )
     glint = np.asarray(cv2.GaussianBlur(glint, (0, 0), 0.5), np.float32)
     known = _softened(seen, width)
     iris = (crop - glint[..., None]) * known + radial * (1 - known)
@@ -212,7 +254,9 @@ def _ball(plates: _Plates, made: EyeChange, source: Box, part: Box) -> FloatImag
     cover = _shifted(plates.cover, gaze, 0)[..., None]
     ball = plates.white * (1 - cover) + _shifted(plates.iris, gaze) * cover
     own = plates.cover[..., None]
-    ball = ball + _shifted(plates.rest * own, gaze, 0) + plates.rest * (1 - own) * (1 - cover)
+    gone = float(np.clip(np.hypot(*gaze) / (0.2 * plates.radius), 0, 1))  # an iris that leaves takes its rim along
+    rest = plates.rest * (1 - gone * plates.edge[..., None])
+    ball = ball + _shifted(plates.rest * own, gaze, 0) + rest * (1 - own) * (1 - cover)
     ball = ball + _shifted(plates.specular, SPECULAR * gaze, 0)[..., None]
     there = made.there.copy()
     there[:, 2] += there[:, :2] @ [source.x0, source.y0] - [part.x0, part.y0]
@@ -266,11 +310,12 @@ def _skin(base: FloatImage, shape: FloatImage, width: float) -> FloatImage:
     """Skin filled into a shape from around it, coarse to fine, a little lighter on the bulge of the lid."""
     hidden = cv2.dilate((shape > 0.3).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     known = (~hidden).astype(np.float32)
+    seen = base * known[..., None]
     filled: NDArray[Any] | None = None
     for reach in (0.4, 0.2, 0.1, 0.05):
         sigma = max(0.8, reach * width)
-        weight = cv2.GaussianBlur(known, (0, 0), sigma)
-        level = cv2.GaussianBlur(base * known[..., None], (0, 0), sigma) / np.maximum(weight, 1e-4)[..., None]
+        weight = soft(known, sigma)
+        level = soft(seen, sigma) / np.maximum(weight, 1e-4)[..., None]
         trust = np.clip(weight * 6, 0, 1)[..., None]
         filled = level if filled is None else filled * (1 - trust) + level * trust
     assert filled is not None

@@ -18,6 +18,7 @@ from lp_editor.face import Box
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import Pose, canonical_face, to_frame, to_local
 from lp_editor.mesh.bases import Array, step
+from lp_editor.mesh.layers import soft
 from lp_editor.mesh.shape import MeshMotion
 
 RINGS = (1.12, 1.28, 1.5, 1.8, 2.2)
@@ -38,6 +39,9 @@ BLUR_SKIN, BLUR_OUTSIDE, SHARP = 0.018, 0.06, 0.01
 
 NEAR = 0.01
 """Landmarks that move less than this many pixels stay."""
+
+SLIVER = 2.0
+"""Twice the area, in pixels, below which a triangle is too thin to have a slope of its own."""
 
 EDGE = 0.08
 """The field of a turn fades to 0 over this many face widths at its limit; another one over half as many."""
@@ -195,7 +199,8 @@ def reach(made: Net, size: tuple[int, int]) -> Box | None:
         return None
     points = np.vstack([made.before[corners], made.after[corners]])
     pad = 0.035 * made.face_width + 3
-    low, high = points[:, :2].min(0) - pad, points[:, :2].max(0) + pad
+    low = np.maximum(points[:, :2].min(0) - pad, made.limit.min(0) - 1)
+    high = np.minimum(points[:, :2].max(0) + pad, made.limit.max(0) + 1)
     box = Box(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1).clipped(*size)
     return box if box.width > 3 and box.height > 3 else None
 
@@ -219,30 +224,38 @@ def _raster(made: Net, box: Box, size: tuple[int, int], scales: tuple[float, flo
     """The piecewise-affine field at some scale, and how far outside the face each pixel is (0 or 1)."""
     corners, flags = triangles()
     active = np.flatnonzero(moving(made))
+    at = made.after[:, :2] - [box.x0, box.y0]
+    low, high = at[corners[active]].min(1), at[corners[active]].max(1)
+    active = active[(high > -1).all(1) & (low < [box.width + 1, box.height + 1]).all(1)]
     depth = made.after[corners[active]][:, :, 2].mean(1) + 1000.0 * flags[active]
     active = active[np.argsort(-depth)]
-    points = (made.after[:, :2] - [box.x0, box.y0] + 0.5) * scales - 0.5
-    fixed = np.round(points * 16).astype(np.int32)
-    index = np.full((size[1], size[0]), -1, np.int32)
-    for number, triangle in enumerate(corners[active]):
-        cv2.fillConvexPoly(index, fixed[triangle], number, cv2.LINE_8, 4)
+    fixed = np.round(((at + 0.5) * scales - 0.5) * 16).astype(np.int32)
+    index = np.full((size[1], size[0]), len(active), np.int32)
+    for number, triangle in enumerate(fixed[corners[active]]):
+        cv2.fillConvexPoly(index, triangle, number, cv2.LINE_8, 4)
     affine = _affines(made.after[:, :2], made.before[:, :2], corners[active])
-    x = (np.arange(size[0], dtype=np.float32) + 0.5) / scales[0] - 0.5 + box.x0
-    y = (np.arange(size[1], dtype=np.float32) + 0.5) / scales[1] - 0.5 + box.y0
-    each = affine[index]
-    field = x[None, :, None] * each[..., 0, :] + y[:, None, None] * each[..., 1, :] + each[..., 2, :]
-    outside = np.r_[flags[active], True][index].astype(np.float32)
-    return np.ascontiguousarray(field, np.float32), outside
+    x = ((np.arange(size[0], dtype=np.float32) + 0.5) / scales[0] - 0.5 + box.x0).astype(np.float32)[None, :]
+    y = ((np.arange(size[1], dtype=np.float32) + 0.5) / scales[1] - 0.5 + box.y0).astype(np.float32)[:, None]
+    field = np.empty((size[1], size[0], 2), np.float32)
+    for axis in (0, 1):
+        along, down, still = (np.ascontiguousarray(affine[:, k, axis]) for k in range(3))
+        field[..., axis] = x * along[index] + y * down[index] + still[index]
+    return field, np.r_[flags[active], True].astype(np.float32)[index]
 
 
 def _affines(after: Array, before: Array, corners: NDArray[np.intp]) -> NDArray[np.float32]:
-    """For each triangle (and, last, for no triangle), the offset as [x y 1] @ (3, 2); degenerate ones stay."""
+    """For each triangle (and, last, for no triangle), the offset as [x y 1] @ (3, 2).
+
+    Triangles of hardly a pixel, seen from the side, have no slope worth believing: all of one moves as its corners do on
+    average.
+    """
     a, b = after[corners], before[corners]
     system = np.concatenate([a, np.ones((*a.shape[:2], 1))], axis=2)
-    flat = np.abs(np.linalg.det(system)) <= 1e-3
+    flat = np.abs(np.linalg.det(system)) <= SLIVER
     system[flat] = np.eye(3)
     solved = np.linalg.solve(system, b - a)
-    solved[flat] = 0
+    solved[flat, :2] = 0
+    solved[flat, 2] = (b - a)[flat].mean(1)
     return np.concatenate([solved, np.zeros((1, 3, 2))]).astype(np.float32)
 
 
@@ -252,13 +265,13 @@ def _smoothed(
     """The field blurred, more outside the face, not at all at lids and lips."""
     width = made.face_width * scales[0]
     distance = _distance(made, box, size, scales, (mesh.LEFT_EYE, mesh.RIGHT_EYE, mesh.INNER_LIPS))
-    soft = step(SHARP * width, 0.05 * width, distance.astype(np.float64))[..., None].astype(np.float32)
+    skin = step(SHARP * width, 0.05 * width, distance.astype(np.float64))[..., None].astype(np.float32)
     blurred = cv2.GaussianBlur(field, (0, 0), max(0.6, BLUR_SKIN * width))
     if outside.any() and (made.turned or outside.min() < 1):
-        wide = cv2.GaussianBlur(field, (0, 0), max(0.6, BLUR_OUTSIDE * width))
-        beyond = cv2.GaussianBlur(outside, (0, 0), 0.05 * width)[..., None]
+        wide = soft(field, max(0.6, BLUR_OUTSIDE * width))
+        beyond = soft(outside, 0.05 * width)[..., None]
         blurred = blurred * (1 - beyond) + wide * beyond
-    return np.asarray(field * (1 - soft) + blurred * soft, np.float32)
+    return np.asarray(field + (blurred - field) * skin, np.float32)
 
 
 def _distance(

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Region
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import Pose, to_frame, to_local
-from lp_editor.faces.measure import eye_ratio, lip_ratio
+from lp_editor.faces.measure import EYEBALL, REST_Y, eye_ratio, lip_ratio, pose_angles
 from lp_editor.mesh.bases import Array, bases, eye_window, rest_points, step
+from lp_editor.mesh.calibration import Strengths
 
 Row = NDArray[np.float64]
 
@@ -24,8 +25,12 @@ CLOSING_LINE = 0.82
 GAZE = np.array([0.30, -0.24, 0.0])
 """How far an iris goes at 1, in eye widths: to the side, and (y is down) up (mesh_engine notes, 7)."""
 
-LID_FOLLOWS = 0.19
-"""How much of a blink follows the eye when it looks fully down (negative: when it looks up)."""
+MOST_GAZE = 0.36
+"""No iris goes further than this, in eye widths, along either axis."""
+
+UPPER_FOLLOWS = {"down": 0.72, "up": 0.55}
+LOWER_FOLLOWS = {"down": 0.30, "up": 0.15}
+"""How much of an iris's way down or up the lids go with it: the upper lid keeps its place on the iris."""
 
 PITCH_GAIN, YAW_GAIN = 1.17, 1.2
 NECK = np.array([0.0, 4.0, 6.5])
@@ -35,17 +40,26 @@ EYES = {"left": (mesh.LEFT_EYE_UPPER, mesh.LEFT_EYE_LOWER, mesh.LEFT_IRIS),
         "right": (mesh.RIGHT_EYE_UPPER, mesh.RIGHT_EYE_LOWER, mesh.RIGHT_IRIS)}  # fmt: skip
 
 
+MOST_OPEN = 0.30
+"""No mouth is opened wider than this, in face widths between the lips."""
+
+BROWS = {"left": (285, 295, 282, 283, 276), "right": (55, 65, 52, 53, 46)}
+BROW_ROOM = 0.52
+"""The lower edge of each brow, and how much of its height over the upper lid it may come down."""
+
+
 @dataclass(frozen=True)
 class Person:
     """What a shot tells about a face: its calibrations, and its shape at rest in the head's frame.
 
     ``eye_open`` and ``lip_open`` are the 90th percentile of the ratios of `lp_editor.faces.measure`; ``neutral`` the
-    median shape, (478, 3) cm.
+    median shape, (478, 3) cm; ``strengths`` how strong each control has to be, None for as the bases are.
     """
 
     eye_open: dict[str, float]
     lip_open: float
     neutral: Array
+    strengths: Strengths | None = None
 
 
 @dataclass(frozen=True)
@@ -74,14 +88,18 @@ def retargeted(motion: MeshMotion, offsets: Row, targets: Row, weights: Row, neu
     """A motion with one row of controls applied; the very same one where nothing is asked."""
     if not (offsets.any() or (weights > 0).any() or neutral.any()):
         return motion
+    if motion.person.strengths is not None:
+        offsets = motion.person.strengths.applied(offsets)
     local = to_local(motion.points, motion.pose)
     local = _neutralised(local, motion.person, neutral)
     local = _with_lips(local, _moved(local, offsets))
-    blink, gaze = _lids_and_gaze(local, motion.person, offsets, targets, weights)
+    if (pressed := _value(offsets, "press")) > 0:
+        local = _lips_at(local, float(lip_ratio(local[None])[0]) * (1 - min(pressed, 1.0)))
+    pose = _posed(motion.pose, offsets, float(np.linalg.norm(local[234] - local[454])))
+    blink, gaze = _lids_and_gaze(local, pose, motion.person, offsets, targets, weights)
     local = _to_lip_target(local, motion.person, targets, weights)
     for side in ("left", "right"):
         local = _with_eye(local, side, blink[side], gaze[side])
-    pose = _posed(motion.pose, offsets, float(np.linalg.norm(local[234] - local[454])))
     return MeshMotion(to_frame(local, pose), pose, motion.person)
 
 
@@ -91,13 +109,37 @@ def _value(row: Row, name: str) -> float:
 
 def _moved(local: Array, offsets: Row) -> Array:
     """The sum of all bases."""
-    out, made = local, bases()
+    moves, made = np.zeros_like(local), bases()
     for name in made.positive:
-        value = _value(offsets, name)
+        value = _value(offsets, name) * (_room_to_open(local, offsets) if name == "mouth_open" else 1.0)
         if value > 0:
-            out = out + value * made.positive[name]
+            moves += value * made.positive[name]
         elif value < 0:
-            out = out - value * made.negative[name]
+            moves -= value * made.negative[name]
+    return local + _above_lids(local, moves)
+
+
+def _room_to_open(local: Array, offsets: Row) -> float:
+    """The part of an asked opening of the jaw that a mouth still has room for: 1 for one that is hardly open."""
+    asked = _value(offsets, "mouth_open")
+    if asked <= 0:
+        return 1.0
+    have = float(lip_ratio(local[None])[0])
+    gain = float(lip_ratio((local + 0.2 * bases().positive["mouth_open"])[None])[0]) - have
+    return float(np.clip((MOST_OPEN - have) / max(5 * gain * asked, 1e-6), 0, 1))
+
+
+def _above_lids(local: Array, moves: Array) -> Array:
+    """Moves with no brow lower than `BROW_ROOM` of its way to the eye allows."""
+    out = moves
+    for side, brow in BROWS.items():
+        lid = local[EYES[side][0][4], 1]
+        room = BROW_ROOM * (lid - local[list(brow), 1].mean())
+        drop = moves[list(brow), 1].mean()
+        if drop > room > 0:
+            x = rest_points()[:, 0] * (1 if side == "left" else -1)
+            here = step(-1.2, 1.2, x) * (1 - step(-3.2, -2.2, rest_points()[:, 1]))
+            out = out * (1 - (1 - room / drop) * here)[:, None]
     return out
 
 
@@ -144,7 +186,7 @@ def _neutralised(local: Array, person: Person, neutral: Row) -> Array:
 
 
 def _lids_and_gaze(
-    local: Array, person: Person, offsets: Row, targets: Row, weights: Row
+    local: Array, pose: Pose, person: Person, offsets: Row, targets: Row, weights: Row
 ) -> tuple[dict[str, float], dict[str, Array]]:
     """How far each eye closes (1 closed, negative wider), and where each iris goes, in cm."""
     blink, gaze = {}, {}
@@ -153,10 +195,8 @@ def _lids_and_gaze(
         width = float(np.linalg.norm(local[upper[0]] - local[upper[-1]]))
         x, y = _value(offsets, f"gaze_x_{side}"), _value(offsets, f"gaze_y_{side}")
         shift = np.array([x, y, 0]) * GAZE * width
-        shift = _to_gaze_target(local, side, width, shift, targets, weights)
-        gaze[side] = shift
-        closed = _value(offsets, f"blink_{side}")
-        blink[side] = _follow(closed, -float(shift[1] / (GAZE[1] * width)))
+        gaze[side] = _to_gaze_target(local, pose, side, shift, targets, weights)
+        blink[side] = _value(offsets, f"blink_{side}")
         column = TARGET_COLUMN[f"eye_opening_{side}"]
         if weights[column] > 0:
             have = float(eye_ratio(local[None], side)[0])
@@ -166,23 +206,20 @@ def _lids_and_gaze(
     return blink, gaze
 
 
-def _follow(closed: float, down: float) -> float:
-    """A blink with the lid's following of the eye: ``down`` 1 looks fully down, −1 fully up."""
-    return closed + LID_FOLLOWS * (down if down > 0 else 0.8 * down) * (1 - max(closed, 0.0))
-
-
-def _to_gaze_target(local: Array, side: str, width: float, shift: Array, targets: Row, weights: Row) -> Array:
-    """Move an iris towards a direction: an eyeball of .52 eye widths' radius, seen from the front."""
+def _to_gaze_target(local: Array, pose: Pose, side: str, shift: Array, targets: Row, weights: Row) -> Array:
+    """Move an iris so that the eye looks in a direction of the camera's, as far as eyes go."""
     out = shift.copy()
-    radius = 0.52 * width
     upper, _, iris = EYES[side]
-    off = local[iris[0]] - (local[upper[0]] + local[upper[-1]]) / 2
-    for axis, name, sign in ((0, "gaze_direction_x", 1.0), (1, "gaze_direction_y", -1.0)):
-        column = TARGET_COLUMN[name]
-        if weights[column] > 0:
-            wanted = sign * radius * np.sin(np.radians(targets[column])) - off[axis]
-            out[axis] += weights[column] * (wanted - out[axis])
-    return out
+    corners = local[[upper[0], upper[-1]]]
+    width = float(np.linalg.norm(corners[0] - corners[1]))
+    off = (local[iris[0]] - corners.mean(0))[:2] - [0, REST_Y * width]
+    x, y = (np.radians(targets[TARGET_COLUMN[n]]) for n in ("gaze_direction_x", "gaze_direction_y"))
+    ahead = np.array([np.sin(x) * np.cos(y), -np.sin(y), -np.cos(x) * np.cos(y)]) @ pose.rotation  # in the head's frame
+    wanted = EYEBALL * width * ahead[:2] - off
+    for axis, name in ((0, "gaze_direction_x"), (1, "gaze_direction_y")):
+        weight = weights[TARGET_COLUMN[name]]
+        out[axis] += weight * (wanted[axis] - out[axis])
+    return np.asarray(np.clip(out, -MOST_GAZE * width, MOST_GAZE * width))
 
 
 def _to_lip_target(local: Array, person: Person, targets: Row, weights: Row) -> Array:
@@ -210,30 +247,41 @@ def _lips_at(local: Array, want: float) -> Array:
 
 
 def _with_eye(local: Array, side: str, blink: float, gaze: Array) -> Array:
-    """Close (or widen) one eye and turn its iris."""
+    """Turn one eye's iris, let the lids go with it, then close them (or open them wider)."""
     out = local.copy()
     upper, lower, iris = EYES[side]
     out[list(iris)] += gaze
-    if blink == 0:
-        return out
+    way = "down" if gaze[1] > 0 else "up"
     top, bottom = local[list(upper)], local[list(lower)]
-    gap = bottom - top
+    arch = np.sin(np.pi * np.linspace(0, 1, len(upper))) ** 0.6
+    down, up = np.zeros_like(top), np.zeros_like(top)
+    down[:, 1] = UPPER_FOLLOWS[way] * gaze[1] * arch
+    up[:, 1] = -LOWER_FOLLOWS[way] * gaze[1] * arch
+    # however far the eye looks, the lids leave a fifth of the opening
+    gap = np.maximum(bottom - top, 0) * [0, 1, 0]
+    down[:, 1] = np.minimum(down[:, 1], 0.8 * gap[:, 1] - np.minimum(up[:, 1], 0))
+    gap = (bottom - up) - (top + down)
     amount = min(blink, 1.0)
-    down, up = (CLOSING_LINE, 1 - CLOSING_LINE) if amount >= 0 else (0.35, 0.12)
-    move = gap * down * amount
+    part_down, part_up = (CLOSING_LINE, 1 - CLOSING_LINE) if amount >= 0 else (0.35, 0.12)
+    down += gap * part_down * amount
+    up += gap * part_up * amount
+    if not down.any() and not up.any():
+        return out
     skin = bases().blink[side] * eye_window(side.capitalize())[:, None]
     typical = np.abs(skin[list(upper[2:-2]), 1]).mean()
-    wanted = np.abs(move[2:-2, 1]).mean() * np.sign(amount)
-    skin = skin * np.clip(wanted / max(typical, 1e-6), -2, 3)
+    skin = skin * np.clip(down[2:-2, 1].mean() / max(typical, 1e-6), -2, 3)
     skin[sorted({*upper, *lower, *mesh.LEFT_IRIS, *mesh.RIGHT_IRIS})] = 0
     out += skin
-    out[list(upper[1:-1])] += move[1:-1]
-    out[list(lower[1:-1])] -= gap[1:-1] * up * amount
+    out[list(upper[1:-1])] += down[1:-1]
+    out[list(lower[1:-1])] -= up[1:-1]
     return out
 
 
 def rotation(pitch: float, yaw: float, roll: float) -> Array:
-    """A turn of the head in the camera's frame (x right, y down, z away), degrees with the signs of the controls."""
+    """A head's rotation in the camera's frame (x right, y down, z away), degrees with the signs of the controls.
+
+    The nod is the innermost turn: it goes about the head's own axis, however the head is turned.
+    """
     a, b, c = np.radians([-pitch, -yaw, roll])
     rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
@@ -247,7 +295,8 @@ def _posed(pose: Pose, offsets: Row, width: float) -> Pose:
     x, y, scale = (_value(offsets, n) for n in ("shift_x", "shift_y", "scale"))
     if not any((pitch, yaw, roll, x, y, scale)):
         return pose
-    turned = rotation(PITCH_GAIN * pitch, YAW_GAIN * yaw, roll) @ pose.rotation
+    angles = pose_angles(pose)
+    turned = rotation(angles[0] + PITCH_GAIN * pitch, angles[1] + YAW_GAIN * yaw, angles[2] + roll)
     shift = pose.shift + pose.scale * (pose.rotation @ NECK - turned @ NECK)
     centre = pose.scale * turned @ rest_points()[:468].mean(0) + shift
     shift = centre + (shift - centre) * (1 + scale)

@@ -104,7 +104,9 @@ class Casting:
         clip = footage.strip.clip
         where = f'clip "{clip.name}" ({clip.place}), segment {segment.id} {segment.effect}'
         try:
-            track = choose(tracks, segment.face, lo, hi)
+            assert footage.info.video is not None
+            format = footage.info.video.format
+            track = choose(tracks, segment.face, lo, hi, (format.width, format.height))
         except FaceError as error:
             raise FaceError(f"{error} ({where})") from None
         if track is None:

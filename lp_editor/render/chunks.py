@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from queue import Queue
@@ -11,8 +11,9 @@ from threading import Thread
 
 import numpy as np
 
-from lp_editor.media.picture import Picture, VideoFormat
-from lp_editor.media.sink import Codec, encode_chunk
+from lp_editor.media.codecs import Codec, Delivery, delivered
+from lp_editor.media.picture import Picture, VideoFormat, recoded
+from lp_editor.media.sink import encode_chunk
 from lp_editor.render.report import Progress, Report
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, digest
@@ -22,7 +23,7 @@ from lp_editor.timeline.cut import Picture as Node
 CHUNK = 48
 """Frames in a chunk: two seconds, so that a small change costs little and x264 still finds its redundancy."""
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same description gives other pixels."""
 
 SUFFIX, MATTE_SUFFIX = ".mkv", ".matte.mkv"
@@ -38,10 +39,10 @@ class Chunk:
     key: str
 
 
-def chunked(stage: Stage, events: Sequence[Event], codec: Codec) -> list[Chunk]:
+def chunked(stage: Stage, events: Sequence[Event], delivery: Delivery) -> list[Chunk]:
     """The events cut into chunks and named."""
     return [
-        Chunk(event.picture, first, count, _key(stage, event.picture, first, count, codec))
+        Chunk(event.picture, first, count, _key(stage, event.picture, first, count, delivery))
         for event in events
         for first, count in _runs(event)
     ]
@@ -52,9 +53,14 @@ def _runs(event: Event) -> Iterator[tuple[int, int]]:
         yield first, min(CHUNK, event.stop - first)
 
 
-def _key(stage: Stage, node: Node, first: int, count: int, codec: Codec) -> str:
+def _key(stage: Stage, node: Node, first: int, count: int, delivery: Delivery) -> str:
     described = stage.describe(node, first, count)
-    return digest("chunk", VERSION, described, repr(stage.format), str(stage.plan.rate), repr(codec))
+    return digest("chunk", VERSION, described, repr(stage.format), str(stage.plan.rate), _named(delivery))
+
+
+def _named(delivery: Delivery) -> str:
+    """All of a delivery that decides pictures."""
+    return repr(replace(delivery, sound=""))
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class ChunkWork:
 
     stage: Stage
     store: ChunkStore
-    codec: Codec
+    delivery: Delivery
     with_matte: bool
     total: int
     progress: Progress
@@ -78,22 +84,31 @@ class ChunkWork:
     def make(self, chunk: Chunk) -> None:
         """Render and store one chunk, and its matte."""
         frames = self._counted(self.stage.frames(chunk.node, chunk.first, chunk.count))
-        rate = self.stage.plan.rate
         if not self.with_matte:
-            pictures = (f.picture for f in frames)
-            self.store.put(chunk.key, SUFFIX, lambda p: encode_chunk(p, pictures, self.stage.format, rate, self.codec))
+            self._encode(chunk, (self._shown(f) for f in frames))
             return
         mattes: Queue[Picture | None] = Queue(8)
-        writer = _MatteWriter(self.store, chunk.key, rate, self.stage.format, mattes)
+        writer = _MatteWriter(self.store, chunk.key, self.stage.plan.rate, self.stage.format, mattes)
         writer.start()
         try:
-            both = _fork(frames, mattes)
-            self.store.put(chunk.key, SUFFIX, lambda p: encode_chunk(p, both, self.stage.format, rate, self.codec))
+            self._encode(chunk, (self._shown(f) for f in _fork(frames, mattes)))
         finally:
             mattes.put(None)
             writer.join()
         if writer.error:
             raise writer.error
+
+    def _encode(self, chunk: Chunk, pictures: Iterator[Picture]) -> None:
+        format, rate = self.stage.format, self.stage.plan.rate
+        self.store.put(chunk.key, SUFFIX, lambda p: encode_chunk(p, pictures, format, rate, self.delivery))
+
+    def _shown(self, frame: Finished) -> Picture:
+        """What is encoded of a frame: with alpha, opaque wherever a pixel was changed."""
+        if not self.delivery.alpha:
+            return frame.picture
+        opaque = recoded(frame.picture, delivered(frame.picture.format, self.delivery))
+        alpha = np.where(frame.matte > 0, opaque.format.peak, 0).astype(opaque.format.layout.dtype)
+        return Picture((*opaque.planes[:3], alpha), opaque.format)
 
     def _counted(self, frames: Iterator[Finished]) -> Iterator[Finished]:
         for frame in frames:
@@ -101,11 +116,11 @@ class ChunkWork:
             self.progress("frames", self.report.add_rendered(1), self.total)
 
 
-def _fork(frames: Iterator[Finished], mattes: Queue[Picture | None]) -> Iterator[Picture]:
-    """Pass pictures on, and mattes to another writer."""
+def _fork(frames: Iterator[Finished], mattes: Queue[Picture | None]) -> Iterator[Finished]:
+    """Pass frames on, and mattes to another writer."""
     for frame in frames:
         mattes.put(Picture.grey(frame.matte))
-        yield frame.picture
+        yield frame
 
 
 class _MatteWriter(Thread):

@@ -15,18 +15,21 @@ from pathlib import Path
 
 from lp_editor.errors import OutputError
 from lp_editor.files import make_folder
-from lp_editor.media.sink import check_delivery, join_chunks
+from lp_editor.media.codecs import Codec, check_delivery
+from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
-from lp_editor.render.chunks import SUFFIX, ChunkWork, chunk_paths, chunked
+from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths, chunked
 from lp_editor.render.footage import Footage
-from lp_editor.render.program import Settings, check_output, opened, sound_track
+from lp_editor.render.program import Settings, check_output, mastered, opened
 from lp_editor.render.report import Progress, Report, silent
+from lp_editor.render.soundtrack import sound_tracks
 from lp_editor.render.stage import Stage
 from lp_editor.render.stores import ChunkStore
 from lp_editor.timeline.cut import Event, Heard, Morph, Shown, Strip, cut, strips
 from lp_editor.timeline.model import Project, Span
 from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.timecode import timecode
 
 HANDLES = 24
 """Frames on each side of a rendered stretch, so that an editor can trim it (nle notes)."""
@@ -50,11 +53,14 @@ def render_clips(
     folder: Path,
     settings: Settings,
     progress: Progress = silent,
+    matte: bool = False,
 ) -> tuple[list[Rendered], Report]:
-    """Render every marked stretch into ``folder``; returns what to relink.
+    """Render every marked stretch into ``folder``, with ``matte`` its matte beside it; returns what to relink.
 
     Raises `OutputError` when a file of a stretch exists already and ``settings.force`` is not set.
     """
+    if settings.delivery.codec.stills:
+        raise OutputError("--clips writes movies; png and exr go with -o")
     events = cut(project)
     marked = {k: s for k, s in strips(events).items() if s.clip.segments or _joints(events, k)}
     shown = [e for e in events if marked.keys() & strips([e]).keys()]
@@ -63,8 +69,12 @@ def render_clips(
         make_folder(folder)
         for stretch in stretches:
             check_output(stretch.path, settings.force)
-        work = ChunkWork(stage, ChunkStore(settings.cache / "chunks"), settings.codec, False, 0, progress, stage.report)
-        return [_render(stretch, work, shown, settings) for stretch in stretches], stage.report
+            if matte:
+                check_output(_matte_path(stretch.path), settings.force)
+        delivery, store = mastered(settings.delivery, stage), ChunkStore(settings.cache / "chunks")
+        work = ChunkWork(stage, store, delivery, matte, 0, progress, stage.report)
+        drop = project.drop_frame
+        return [_render(stretch, work, shown, settings, drop) for stretch in stretches], stage.report
 
 
 def _joints(events: Sequence[Event], key: str) -> list[Event]:
@@ -88,7 +98,7 @@ def _stretches(
         spans = [(max(a, visible.start), min(b, visible.stop)) for a, b in spans]
         for number, (a, b) in enumerate(merged([s for s in spans if s[1] > s[0]]), 1):
             lead, tail = _handles(stage.footage[key], a, b, rate)
-            name = f"{_safe(strip.clip.name)}_{_safe(key)}_{number}{settings.codec.suffix}"
+            name = f"{_safe(strip.clip.name)}_{_safe(key)}_{number}{settings.delivery.codec.suffix}"
             yield Stretch(strip, a, b, lead, tail, folder / name)
 
 
@@ -117,16 +127,16 @@ def _handles(footage: Footage, first: int, stop: int, rate: Fraction) -> tuple[i
     return lead, tail
 
 
-def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings) -> Rendered:
+def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings, drop: bool) -> Rendered:
     """Make one file."""
     stage, strip = work.stage, stretch.strip
     first, stop = stretch.first - stretch.lead, stretch.stop + stretch.tail
     footage = stage.footage[strip.key]
     assert footage.info.video is not None
     own = replace(stage, format=footage.info.video.format)
-    check_delivery(stretch.path, settings.codec, own.format)
+    check_delivery(stretch.path, work.delivery, own.format)
     own_work = replace(work, stage=own)
-    chunks = chunked(own, _events(strip, first, stop, events), settings.codec)
+    chunks = chunked(own, _events(strip, first, stop, events), work.delivery)
     todo = [c for c in chunks if own_work.missing(c)]
     own_work = replace(own_work, total=sum(c.count for c in todo) + stage.report.rendered)
     settings.executor.run(own_work.make, todo)
@@ -135,10 +145,25 @@ def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings
     span = Span(Fraction(first) / rate, Fraction(stop - first) / rate)
     sounding = Strip(strip.clip, strip.composition_time(span.start), strip.pace)
     heard = [Heard(sounding, Span(Fraction(0), span.duration))]
-    with sound_track(heard, settings.codec, span.duration, Report()) as track:
+    counts, streams = [c.count for c in chunks], range(len(footage.info.audio))
+    slate = _slate(footage, strip.source_time(span.start), rate, settings, drop)
+    with sound_tracks(heard, work.delivery, span.duration, Report(), streams) as tracks:
         paths = chunk_paths(own_work.store, chunks, SUFFIX)
-        join_chunks(stretch.path, paths, [c.count for c in chunks], rate, settings.codec, track)
+        join_chunks(stretch.path, paths, counts, rate, work.delivery, tracks, slate)
+    if work.with_matte:
+        paths = chunk_paths(own_work.store, chunks, MATTE_SUFFIX)
+        join_chunks(_matte_path(stretch.path), paths, counts, rate, Codec.FFV1, None, slate)
     return _rendered(stretch, span, rate)
+
+
+def _matte_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}_matte.mkv")
+
+
+def _slate(footage: Footage, start: Fraction, rate: Fraction, settings: Settings, drop: bool) -> Slate:
+    """What a stretch's file says: the source timecode of its first frame, and the reel it was cut from."""
+    reel = footage.info.reel or footage.info.path.stem if settings.reel is None else settings.reel
+    return Slate(timecode(start, rate, footage.info.drop_frame or drop), reel)
 
 
 def _rendered(stretch: Stretch, span: Span, rate: Fraction) -> Rendered:

@@ -15,14 +15,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.engine import FloatImage, Patch
+from lp_editor.engine import FloatImage, Patch, strongest
 from lp_editor.face import Box
-from lp_editor.media.picture import Picture, VideoFormat, rgb_to_yuv
+from lp_editor.media.coding import display_curve, rgb_to_samples, tone_in_samples
+from lp_editor.media.picture import Picture, VideoFormat
 
 Plane: TypeAlias = NDArray[Any]
 
 STILL = 0.02
 """Flow below this many pixels copies the source (mesh_engine notes, 6)."""
+
+UNSEEN = 1e-3 / 255
+"""A tone below this part of the range is none."""
 
 CHROMA_GUARD = 4
 """Chroma changes only this many pixels inside the mask, so that no decoder's chroma filter carries it out."""
@@ -97,8 +101,9 @@ class _Change:
 def _apply(picture: Picture, planes: list[Plane], patch: Patch) -> None:
     """Change every plane of one frame under one patch, reading from the frame as filmed."""
     format, box = picture.format, patch.box
-    tone = rgb_to_yuv(patch.tone, format, offset=False) if patch.tone is not None else None
-    paint = rgb_to_yuv(patch.paint, format, offset=True) if patch.paint is not None else None
+    below = picture.rgb(box).astype(np.float32) if display_curve(format) and patch.tone is not None else None
+    tone = tone_in_samples(patch.tone, format, below) if patch.tone is not None else None
+    paint = rgb_to_samples(patch.paint, format) if patch.paint is not None else None
     sub_x, sub_y = format.subsampling
     for i, plane in enumerate(planes):
         chroma = i in (1, 2)
@@ -112,7 +117,7 @@ def _apply(picture: Picture, planes: list[Plane], patch: Patch) -> None:
             _coarser(patch.alpha, step) if patch.alpha is not None and coloured else None,
         )
         at = Box(box.x0 // step[0], box.y0 // step[1], -(-box.x1 // step[0]), -(-box.y1 // step[1]))
-        _change_plane(picture.planes[i], plane, at, change, format.peak)
+        _change_plane(picture.planes[i], plane, at, change, format)
 
 
 def _guarded(mask: FloatImage, step: tuple[int, int]) -> FloatImage:
@@ -138,26 +143,25 @@ def _coarser_flow(flow: FloatImage | None, step: tuple[int, int]) -> FloatImage 
     return np.asarray(_coarser(flow, step) / np.array(step, np.float32), np.float32)
 
 
-def _change_plane(filmed: Plane, out: Plane, box: Box, change: _Change, peak: int) -> None:
+def _change_plane(filmed: Plane, out: Plane, box: Box, change: _Change, format: VideoFormat) -> None:
     """Write one plane's box: moved, toned and painted where the mask says, as filmed elsewhere."""
     window = filmed[box.y0 : box.y1, box.x0 : box.x1]
     touched = np.zeros(window.shape, bool)
     new = window
     if change.flow is not None:
-        touched |= np.abs(change.flow).max(2) >= STILL
+        touched |= strongest(change.flow) >= STILL
         new = np.where(touched, moved(filmed, box, change.flow), window)
     value = new.astype(np.float32)
     if change.add is not None:
         value += change.add
-        touched |= np.abs(change.add) >= 1e-3
+        touched |= np.abs(change.add) >= UNSEEN * min(format.peak, 255)
     if change.cover is not None and change.alpha is not None:
         value += change.alpha * (change.cover - value)
         touched |= change.alpha > 0
     touched &= change.mask > 0
     value = window + change.mask * (value - window)
     target = out[box.y0 : box.y1, box.x0 : box.x1]
-    rounded = np.clip(np.rint(value), 0, peak).astype(filmed.dtype)
-    np.copyto(target, rounded, where=touched)
+    np.copyto(target, format.rounded(value), where=touched)
 
 
 def moved(plane: Plane, box: Box, flow: FloatImage) -> Plane:

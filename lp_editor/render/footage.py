@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
 from threading import Lock
 
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from lp_editor.errors import MediaError
 from lp_editor.face import Box, Face, FacePicture
 from lp_editor.media.picture import Picture
-from lp_editor.media.probe import MediaInfo, probe
-from lp_editor.media.source import VideoSource
+from lp_editor.media.probe import MediaInfo, probe, probe_sequence
+from lp_editor.media.sequence import Numbering
+from lp_editor.media.source import VideoSource, open_video
 from lp_editor.timeline.cut import Strip
 from lp_editor.timeline.model import Clip, Media
 
@@ -55,6 +57,9 @@ def media_zero(media: Media, source_start: Fraction, info: MediaInfo) -> Fractio
     The project's own word (``available_range``) counts, then the file's timecode, then 0: the first of them by which the
     clip lies in the file. Editing systems do not always mean the same by a clip without timecode.
     """
+    if media.numbers is not None and info.video is not None and info.video.files is not None:
+        ahead = Fraction(media.numbers.first - info.video.files.first, media.numbers.step) / media.numbers.rate
+        return (media.available.start if media.available else Fraction(0)) - ahead
     known = [media.available.start if media.available else None, info.timecode, Fraction(0)]
     zeros = [zero for zero in known if zero is not None]
     duration = info.video.duration if info.video else max((a.duration for a in info.audio), default=Fraction(0))
@@ -65,8 +70,8 @@ def check_media(clips: Iterable[Clip]) -> None:
     """Raise one `MediaError` that names every missing file, and every kind of media we cannot read."""
     missing: dict[str, list[str]] = {}
     for clip in clips:
-        if clip.media.kind == "sequence":
-            raise MediaError(f'clip "{clip.name}": image sequences cannot be read yet; render it to a movie first')
+        if clip.media.kind == "sequence" and (clip.media.path is None or not Numbering.of(clip.media.path).numbers()):
+            missing.setdefault(str(clip.media.path or clip.media.url), []).append(clip.place)
         if clip.media.kind == "file" and (clip.media.path is None or not clip.media.path.is_file()):
             missing.setdefault(str(clip.media.path or clip.media.url), []).append(clip.place)
     if missing:
@@ -85,17 +90,37 @@ def bind(strips: Mapping[str, Strip]) -> dict[str, Footage]:
     for key, strip in strips.items():
         path = strip.clip.media.path
         assert path is not None
-        info = infos.setdefault(path, probe(path)) if path not in infos else infos[path]
+        if path not in infos:
+            numbers = strip.clip.media.numbers
+            infos[path] = probe_sequence(path, numbers) if numbers else probe(path)
+        info = infos[path]
         if info.video is None:
             raise MediaError(f'{path} has no picture (clip "{strip.clip.name}" at {strip.key})')
         found[key] = Footage(strip, info, media_zero(strip.clip.media, strip.clip.source.start, info))
+        _check_files(found[key])
     return found
+
+
+def _check_files(footage: Footage) -> None:
+    """Raise a `MediaError` that names the files missing from what a clip shows of a sequence that must be whole."""
+    video, clip = footage.info.video, footage.strip.clip
+    if video is None or video.files is None or video.files.missing != "error":
+        return
+    shown = clip.source.moved(-footage.zero)
+    frames = range(max(floor(shown.start * video.rate), 0), min(ceil(shown.stop * video.rate), video.count))
+    gone = [path.name for i in frames if not (path := video.files.named(i)).is_file()]
+    if gone:
+        names = ", ".join(gone[:5]) + (" …" if len(gone) > 5 else "")
+        raise MediaError(
+            f'{footage.info.path}: {len(gone)} files are missing ({names}; clip "{clip.name}"); put them back'
+        )
 
 
 class Sources:
     """Open video files, lent to one user at a time, so that a worker that goes on where it was need not seek."""
 
-    def __init__(self) -> None:
+    def __init__(self, infos: Iterable[MediaInfo] = ()) -> None:
+        self._infos = {info.path: info for info in infos}
         self._idle: dict[Path, list[VideoSource]] = {}
         self._lock = Lock()
 
@@ -105,7 +130,7 @@ class Sources:
         with self._lock:
             waiting = self._idle.get(path)
             source = waiting.pop() if waiting else None
-        source = source or VideoSource(path)
+        source = source or open_video(self._infos[path] if path in self._infos else probe(path))
         try:
             yield source
         finally:

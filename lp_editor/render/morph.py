@@ -42,17 +42,14 @@ def morph(outgoing: Picture, incoming: Picture, weight: float) -> Picture:
 def dissolve(outgoing: Picture, incoming: Picture, weight: float) -> Picture:
     """A plain cross-dissolve of two pictures in one format, in the footage's own coding."""
     planes = tuple(
-        np.rint(a.astype(np.float32) * (1 - weight) + b.astype(np.float32) * weight).astype(a.dtype)
+        outgoing.format.rounded(a.astype(np.float32) * (1 - weight) + b.astype(np.float32) * weight)
         for a, b in zip(outgoing.planes, incoming.planes, strict=True)
     )
     return replace(outgoing, planes=planes)
 
 
 def _small_luma(picture: Picture) -> NDArray[np.uint8]:
-    luma = picture.planes[0]
-    if luma.dtype != np.uint8:
-        luma = (luma >> (picture.format.depth - 8)).astype(np.uint8)
-    small = cv2.resize(luma, None, fx=FLOW_SCALE, fy=FLOW_SCALE, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture.luma8(), None, fx=FLOW_SCALE, fy=FLOW_SCALE, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)
 
 

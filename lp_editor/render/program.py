@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,36 +12,47 @@ from typing import Any
 
 from lp_editor.engine import Engine
 from lp_editor.errors import MediaError, OutputError, TimeError
-from lp_editor.media.picture import VideoFormat
-from lp_editor.media.probe import MediaInfo, probe
-from lp_editor.media.sink import Codec, SoundTrack, check_delivery, join_chunks
-from lp_editor.media.sound import SoundSource
+from lp_editor.media.codecs import Codec, Delivery, check_delivery, delivered, delivery_of
+from lp_editor.media.layout import UNSPECIFIED, VideoFormat
+from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
+from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.plan import check, plan
 from lp_editor.registry import Registry
 from lp_editor.render.cast import Casting
-from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths, chunked
+from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
 from lp_editor.render.executor import Executor, LocalExecutor
-from lp_editor.render.footage import Footage, Sources, bind, check_media, media_zero
-from lp_editor.render.mix import SoundFormat, Voice, mix
+from lp_editor.render.footage import Footage, Sources, bind, check_media
+from lp_editor.render.memory import return_large_blocks
 from lp_editor.render.report import Progress, Report, silent
+from lp_editor.render.soundtrack import sound_tracks
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, PatchStore, cache_folder
 from lp_editor.timeline.cut import Event, Heard, Morph, Shown, cut, heard, strips, strips_of, unrendered
 from lp_editor.timeline.cut import Picture as Node
 from lp_editor.timeline.model import Project
+from lp_editor.timeline.timecode import timecode
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to render. ``format`` is None for that of the first picture clip, or like ``1920x1080``."""
+    """How to render. ``format`` is None for that of the first picture clip, or like ``1920x1080``.
 
-    codec: Codec = Codec.H264
+    ``codec`` may be a whole `Delivery`; ``reel`` is what files say they are, None for the project's or the media's own.
+    """
+
+    codec: Codec | Delivery = Codec.H264
     engine: str = "auto"
     device: str = "cpu"
     format: str | None = None
     force: bool = False
     executor: Executor = field(default_factory=LocalExecutor)
     cache: Path = field(default_factory=cache_folder)
+    reel: str | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        """What is written."""
+        return delivery_of(self.codec)
 
 
 def render_program(
@@ -53,10 +64,11 @@ def render_program(
     progress: Progress = silent,
 ) -> Report:
     """Render a cut into one file, and its matte into another. Raises before any work for whatever cannot work."""
-    for path, codec in ((output, settings.codec), (matte, Codec.FFV1)):
+    delivery = settings.delivery
+    for path, codec in ((output, delivery), (matte, Delivery(Codec.FFV1))):
         if path is not None:
             check_delivery(path, codec)
-            check_output(path, settings.force)
+            check_output(path, settings.force, codec.codec)
     events = cut(project)
     if not events:
         raise MediaError(f'project "{project.name}" is empty: there is nothing to render')
@@ -64,32 +76,59 @@ def render_program(
     check_media([s.strip.clip for s in sounds] + [s.clip for s in strips(events).values()])
     with opened(project, registry, events, settings, progress) as stage:
         report = stage.report
-        check_delivery(output, settings.codec, stage.format)
-        work = _work(stage, settings, matte is not None, progress)
-        chunks = chunked(stage, events, settings.codec)
+        check_delivery(output, delivery, stage.format)
+        delivery = mastered(delivery, stage)
+        work = ChunkWork(
+            stage, ChunkStore(settings.cache / "chunks"), delivery, matte is not None, 0, progress, report
+        )  # fmt: skip
+        chunks = chunked(stage, events, delivery)
         todo = [chunk for chunk in chunks if work.missing(chunk)]
         report.frames = sum(e.count for e in events)
         work = replace(work, total=sum(c.count for c in todo))
         settings.executor.run(work.make, todo)
-        counts = [chunk.count for chunk in chunks]
-        seconds = Fraction(report.frames) / project.rate
-        with sound_track(sounds, settings.codec, seconds, report) as track:
-            join_chunks(output, chunk_paths(work.store, chunks, SUFFIX), counts, project.rate, settings.codec, track)
+        slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel)
+        _finish(output, work, chunks, sounds, slate)
         if matte is not None:
-            paths = chunk_paths(work.store, chunks, MATTE_SUFFIX)
-            join_chunks(matte, paths, counts, project.rate, Codec.FFV1, None)
+            paths, counts = chunk_paths(work.store, chunks, MATTE_SUFFIX), [chunk.count for chunk in chunks]
+            join_chunks(matte, paths, counts, project.rate, Codec.FFV1, None, slate)
     return report
 
 
-def _work(stage: Stage, settings: Settings, with_matte: bool, progress: Progress) -> ChunkWork:
-    store = ChunkStore(settings.cache / "chunks")
-    return ChunkWork(stage, store, settings.codec, with_matte, 0, progress, stage.report)
+def _timecode(project: Project) -> str:
+    return timecode(project.start, project.rate, project.drop_frame)
 
 
-def check_output(path: Path, force: bool) -> None:
-    """Refuse to overwrite, or to write where no folder is."""
+def mastered(delivery: Delivery, stage: Stage) -> Delivery:
+    """A delivery that says what the first footage says of its mastering display."""
+    infos = (footage.info.video for footage in stage.footage.values())
+    first = next((video for video in infos if video is not None), None)
+    same = first is not None and first.format.colour.transfer == stage.format.colour.transfer
+    return replace(delivery, hdr=first.hdr) if first is not None and same else delivery
+
+
+def _finish(output: Path, work: ChunkWork, chunks: Sequence[Chunk], sounds: Sequence[Heard], slate: Slate) -> None:
+    """Join the chunks of a program into its file, or unpack them into a sequence."""
+    rate, report, delivery = work.stage.plan.rate, work.stage.report, work.delivery
+    counts, paths = [chunk.count for chunk in chunks], chunk_paths(work.store, chunks, SUFFIX)
+    if delivery.codec.stills:
+        if sounds:
+            report.note("a sequence holds no sound; render it once more to a .mov for that")
+        taken = delivered(work.stage.format, delivery)
+        note = SequenceNote(taken, rate, sum(counts), slate.timecode, slate.reel)
+        write_sequence(Numbering.of(output), paths, counts, note)
+        return
+    with sound_tracks(sounds, delivery, Fraction(sum(counts)) / rate, report) as tracks:
+        join_chunks(output, paths, counts, rate, delivery, tracks, slate)
+
+
+def check_output(path: Path, force: bool, codec: Codec | None = None) -> None:
+    """Refuse to overwrite, or to write where no folder is. Of a sequence no file may be there."""
+    files = Numbering.of(path) if codec is not None and codec.stills else None
+    path = files.note if files else path
     if path.exists() and not force:
         raise OutputError(f"{path} exists already; choose another name or pass --force")
+    if files and not force and files.numbers():
+        raise OutputError(f"{files.pattern} has files already; choose another name or pass --force")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file in it")
     if not path.absolute().parent.is_dir():
@@ -106,12 +145,13 @@ def opened(
     handles: int = 0,
 ) -> Iterator[Stage]:
     """A stage for some events of a project: media open, faces analysed, everything planned."""
+    return_large_blocks()
     report = Report()
     check(project, registry)  # parameters are judged before minutes of analysis
     footage = bind(strips(events))
     engine: Engine[Any, Any] = registry.engine(settings.engine, settings.device)
     report.engine = engine.name
-    with Sources() as sources:
+    with Sources(one.info for one in footage.values()) as sources:
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report)
         cast = casting.cast(events, handles)
         planned = plan(project, registry, cast.findings, handles, events)
@@ -158,45 +198,12 @@ def _note_fits(footage: Mapping[str, Footage], format: VideoFormat, report: Repo
                 f'clip "{one.strip.clip.name}" ({key}) is {have.width}x{have.height} {have.pix_fmt}: '
                 f"fitted into {format.width}x{format.height} {format.pix_fmt}"
             )
-
-
-@contextmanager
-def sound_track(
-    sounds: Sequence[Heard], codec: Codec, seconds: Fraction, report: Report
-) -> Iterator[SoundTrack | None]:
-    """The mixed sound of a program, ready to be written; None when nothing in it can sound."""
-    with ExitStack() as stack:
-        voices: list[Voice] = []
-        infos: dict[Path, MediaInfo] = {}
-        for sound in sounds:
-            path = sound.strip.clip.media.path
-            if path is None:
-                continue
-            info = infos[path] if path in infos else infos.setdefault(path, probe(path))
-            if not info.audio:
-                continue
-            source = stack.enter_context(SoundSource(path))
-            zero = media_zero(sound.strip.clip.media, sound.strip.clip.source.start, info)
-            voices.append(Voice(sound, source, zero))
-            if sound.strip.clip.speed * sound.strip.pace != 1:
-                report.note(f'sound of "{sound.strip.clip.name}" ({sound.strip.key}) is retimed as on tape')
-        if not voices:
-            yield None
-            return
-        format = sound_format(voices)
-        yield SoundTrack(format.rate, format.channels, format.sample_format, mix(voices, format, seconds))
-
-
-def sound_format(voices: Sequence[Voice]) -> SoundFormat:
-    """The rate of all sources when they share one, else 48 kHz; the most channels; the finest sample format."""
-    infos = [voice.source.info for voice in voices]
-    rates = {info.rate for info in infos}
-    finest = max((info.sample_format.rstrip("p") for info in infos), key=_FINENESS.index)
-    return SoundFormat(rates.pop() if len(rates) == 1 else 48000, max(info.channels for info in infos), finest)
-
-
-_FINENESS = ("u8", "s16", "s24", "s32", "flt", "dbl", "s64")
-"""Sample formats, coarsest first."""
+        meant = [(f.colour.transfer, f.colour.primaries) for f in (have, format)]
+        if meant[0] != meant[1] and UNSPECIFIED not in (*meant[0], *meant[1]):
+            report.note(
+                f'clip "{one.strip.clip.name}" ({key}) has another transfer or other primaries than the output: '
+                "its colours are taken over, not converted; convert it before the cut"
+            )
 
 
 def render_still(

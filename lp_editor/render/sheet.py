@@ -56,6 +56,21 @@ def contact_sheet(moments: Sequence[Moment], cell: int = 300) -> Image:
     return np.asarray(sheet)
 
 
+def portraits(people: Sequence[tuple[str, Image]], cell: int = 260, columns: int = 5) -> Image:
+    """Named square pictures in rows, (height, width, 3) uint8."""
+    wide = min(len(people), columns)
+    rows = -(-len(people) // columns)
+    top = 30
+    size = wide * (cell + GAP) - GAP + 2 * MARGIN, rows * (cell + top + GAP) - GAP + 2 * MARGIN
+    sheet = Pillow.new("RGB", size, PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(16)
+    for number, (name, image) in enumerate(people):
+        x, y = MARGIN + number % columns * (cell + GAP), MARGIN + number // columns * (cell + top + GAP)
+        draw.text((x, y), name, INK, font)
+        sheet.paste(Pillow.fromarray(_fitted(image, cell)), (x, y + top))
+    return np.asarray(sheet)
+
+
 def _fitted(image: Image, side: int) -> Image:
     way = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, (side, side), interpolation=way), np.uint8)

@@ -22,7 +22,7 @@ from lp_editor.media.sink import Codec, encode_chunk, join_chunks
 from lp_editor.media.source import VideoSource
 from lp_editor.timeline.document import open_document
 
-COMMANDS = ("demo", "inspect", "mark", "unmark", "key", "undo", "still", "render", "effects", "presets")
+COMMANDS = ("demo", "inspect", "mark", "unmark", "key", "undo", "still", "render", "roundtrip", "effects", "presets")
 
 
 def run(*words: object) -> int:
@@ -273,10 +273,10 @@ def test_a_demo_of_a_film_jumps_where_the_face_changes_least(filmed: Path, tmp_p
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
     offline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stopped(path: object) -> NoReturn:
+    def stopped(*asked: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lp_editor.timeline.document.open_document", stopped)
+    monkeypatch.setattr("lp_editor.verbs.open_document", stopped)
     assert run("inspect", offline) == 130
     assert "run the same command again" in capsys.readouterr().err
 
@@ -284,10 +284,10 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
 def test_our_own_mistake_is_no_traceback_unless_asked_for(
     offline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(path: object) -> NoReturn:
+    def broken(*asked: object) -> NoReturn:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("lp_editor.timeline.document.open_document", broken)
+    monkeypatch.setattr("lp_editor.verbs.open_document", broken)
     assert run("inspect", offline) == 1
     err = capsys.readouterr().err
     assert "ZeroDivisionError: a bug" in err

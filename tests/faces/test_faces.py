@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from lp_editor.errors import FaceError
 from lp_editor.face import Face, FaceTrack, Image
-from lp_editor.faces import analyse_faces, analysis, choose
+from lp_editor.faces import analyse_faces, analysis
 from lp_editor.faces.canonical import LEFT_EYE, canonical_face, procrustes, to_frame, to_local
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
 from lp_editor.faces.model import Landmarker
@@ -31,6 +30,13 @@ def portrait(width: float = PORTRAIT_FACE) -> Image:
     scale = width / PORTRAIT_FACE
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=way), np.uint8)
+
+
+def somebody_else(image: Image) -> Image:
+    """The portrait with the skin of another: broad dark and light patches all over it."""
+    noise = np.random.default_rng(3).normal(size=(24, 24)).astype(np.float32)
+    patches = cv2.resize(noise, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    return np.asarray(np.clip(image * np.exp(0.3 * patches)[..., None], 0, 255), np.uint8)
 
 
 def framed(*pasted: tuple[Image, int, int], size: tuple[int, int] = (1920, 1080)) -> Image:
@@ -105,13 +111,28 @@ def test_two_people_are_two_tracks_that_keep_their_numbers(tmp_path: Path) -> No
     )
     steps = np.diff([f.points[1, 0] for f in big.faces if f])
     assert np.abs(steps[3:] - 1).max() < 1.0  # it drifts a pixel a frame
-    assert choose(tracks, "largest", 0, 30) is big
-    assert choose(tracks, "2", 0, 30) is small
-    with pytest.raises(FaceError, match="only 2 faces"):
-        choose(tracks, "3", 0, 30)
-    with pytest.raises(FaceError, match="largest"):
-        choose(tracks, "left", 0, 30)
-    assert choose([], "largest", 0, 30) is None
+
+
+def test_a_cut_inside_media_keeps_the_person_and_starts_a_new_track_for_another(tmp_path: Path) -> None:
+    place = ((20, 10), (250, 20))
+    a, b = (framed((portrait(100)[:320], *at), size=(640, 360)) for at in place)
+    b = np.asarray(255 - b // 2, np.uint8)
+    b[20 : 20 + 320, 250 : 250 + 382] = portrait(100)[:320]
+    c = b.copy()
+    c[20 : 20 + 320, 250 : 250 + 382] = somebody_else(portrait(100)[:320])
+    same_person = analyse_faces(Film([a] * 10 + [b] * 10, "same"), 0, 20, tmp_path)
+    assert [(t.first, len(t.faces)) for t in same_person] == [(0, 20)]
+    another = analyse_faces(Film([a] * 10 + [c] * 10, "another"), 0, 20, tmp_path)
+    assert [(t.first, len(t.faces)) for t in another] == [(0, 10), (10, 10)]
+
+
+def test_a_person_who_was_away_is_known_again(tmp_path: Path) -> None:
+    here, empty = framed((portrait(100)[:320], 20, 10), size=(640, 360)), framed(size=(640, 360))
+    there = framed((portrait(100)[:320], 240, 20), size=(640, 360))
+    tracks = analyse_faces(Film([here] * 10 + [empty] * 12 + [there] * 20), 0, 42, tmp_path)
+    assert len(tracks) == 1
+    assert tracks[0].at(15) is None
+    assert tracks[0].at(40) is not None
 
 
 def test_what_was_analysed_is_read_back_and_nothing_decoded_again(tmp_path: Path) -> None:
@@ -157,17 +178,6 @@ def test_landmarks_do_not_depend_on_where_one_starts_to_look(tmp_path: Path, mon
         assert one is not None
         assert other is not None
         assert np.array_equal(one.points, other.points)
-
-
-def test_a_cut_inside_media_starts_a_new_track(tmp_path: Path) -> None:
-    a, b = (
-        framed((portrait(100)[:320], 20, 10), size=(640, 360)),
-        framed((portrait(100)[:320], 250, 20), size=(640, 360)),
-    )
-    b = np.asarray(255 - b // 2, np.uint8)
-    b[20 : 20 + 320, 250 : 250 + 382] = portrait(100)[:320]
-    tracks = analyse_faces(Film([a] * 10 + [b] * 10), 0, 20, tmp_path)
-    assert [(t.first, len(t.faces)) for t in tracks] == [(0, 10), (10, 10)]
 
 
 def test_smoothing_calms_still_landmarks_and_does_not_bend_steady_motion() -> None:

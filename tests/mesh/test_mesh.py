@@ -1,125 +1,92 @@
 """The embedded engine: what each control does to a face, and what it leaves alone."""
 
-from collections.abc import Iterator
-
-import cv2
 import numpy as np
 import pytest
-import skimage.data
 
 from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Controls
 from lp_editor.engine import Patch
-from lp_editor.face import Box, Face, FacePicture, FaceTrack
+from lp_editor.face import Box, Face, FacePicture
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
 from lp_editor.faces.model import Landmarker
-from lp_editor.media.picture import Picture, VideoFormat
+from lp_editor.media.picture import Picture
 from lp_editor.mesh.engine import MeshEngine, MeshLook
 from lp_editor.mesh.shape import MeshMotion
 from lp_editor.render.compositor import apply_patches
-from lp_editor.render.footage import face_picture
 
 ENGINE = MeshEngine()
 
 
-@pytest.fixture(scope="module")
-def landmarker() -> Iterator[Landmarker]:
-    with Landmarker() as made:
-        yield made
+def moved(held: MeshMotion, **offsets: float) -> MeshMotion:
+    return ENGINE.retarget([held], Controls.of(1, **offsets))[0]
 
 
-@pytest.fixture(scope="module")
-def frame() -> Picture:
-    """The portrait, twice as large."""
-    image = cv2.resize(np.asarray(skimage.data.astronaut(), np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    return Picture.of_rgb(np.asarray(image[:640, :960], np.uint8), VideoFormat(960, 640, "yuv420p"))
+def patch(look: MeshLook, face: FacePicture, held: MeshMotion, motion: MeshMotion) -> Patch | None:
+    return ENGINE.synthesize(look, [face], [held], [motion])[0]
 
 
-@pytest.fixture(scope="module")
-def face(frame: Picture, landmarker: Landmarker) -> FacePicture:
-    return face_picture(frame, landmarker(frame.rgb_all())[0])
-
-
-@pytest.fixture(scope="module")
-def look(face: FacePicture) -> MeshLook:
-    return ENGINE.study(FaceTrack(1, 0, [face.face]), lambda at: [])
-
-
-@pytest.fixture(scope="module")
-def filmed(face: FacePicture, look: MeshLook) -> MeshMotion:
-    return ENGINE.analyze(look, [face])[0]
-
-
-def moved(filmed: MeshMotion, **offsets: float) -> MeshMotion:
-    return ENGINE.retarget([filmed], Controls.of(1, **offsets))[0]
-
-
-def patch(look: MeshLook, face: FacePicture, filmed: MeshMotion, motion: MeshMotion) -> Patch | None:
-    return ENGINE.synthesize(look, [face], [filmed], [motion])[0]
-
-
-def shift(filmed: MeshMotion, motion: MeshMotion, landmark: int) -> tuple[float, float]:
-    x, y = (motion.points - filmed.points)[landmark, :2]
+def shift(held: MeshMotion, motion: MeshMotion, landmark: int) -> tuple[float, float]:
+    x, y = (motion.points - held.points)[landmark, :2]
     return float(x), float(y)
 
 
 LEFT_CORNER, RIGHT_CORNER, CHIN, LEFT_BROW, RIGHT_BROW = 291, 61, 152, 334, 105
 
 
-def test_a_smile_raises_the_corner_of_its_side_outwards_and_leaves_the_other(filmed: MeshMotion) -> None:
-    left = moved(filmed, smile_left=1)
-    x, y = shift(filmed, left, LEFT_CORNER)
+def test_a_smile_raises_the_corner_of_its_side_outwards_and_leaves_the_other(held: MeshMotion) -> None:
+    left = moved(held, smile_left=1)
+    x, y = shift(held, left, LEFT_CORNER)
     assert x > 2
     assert y < -5
-    assert np.hypot(*shift(filmed, left, RIGHT_CORNER)) < 0.3 * np.hypot(x, y)
-    mirrored = moved(filmed, smile_right=1)
-    assert shift(filmed, mirrored, RIGHT_CORNER)[0] < -2
+    assert np.hypot(*shift(held, left, RIGHT_CORNER)) < 0.3 * np.hypot(x, y)
+    mirrored = moved(held, smile_right=1)
+    assert shift(held, mirrored, RIGHT_CORNER)[0] < -2
 
 
-def test_opening_drops_the_chin_and_parts_the_lips(filmed: MeshMotion) -> None:
-    opened = moved(filmed, mouth_open=0.7)
-    assert shift(filmed, opened, CHIN)[1] > 5
-    assert lip_ratio(opened.points[None])[0] > lip_ratio(filmed.points[None])[0] + 0.08
+def test_opening_drops_the_chin_and_parts_the_lips(held: MeshMotion) -> None:
+    opened = moved(held, mouth_open=0.7)
+    assert shift(held, opened, CHIN)[1] > 5
+    assert lip_ratio(opened.points[None])[0] > lip_ratio(held.points[None])[0] + 0.08
 
 
-def test_brows_go_up_and_down(filmed: MeshMotion) -> None:
-    assert shift(filmed, moved(filmed, brow_outer_left=1), LEFT_BROW)[1] < -3
-    assert shift(filmed, moved(filmed, brow_outer_right=-1), RIGHT_BROW)[1] > 2
-    assert abs(shift(filmed, moved(filmed, brow_outer_left=1), RIGHT_BROW)[1]) < 0.5
+def test_brows_go_up_and_down(held: MeshMotion) -> None:
+    assert shift(held, moved(held, brow_outer_left=1), LEFT_BROW)[1] < -3
+    assert shift(held, moved(held, brow_outer_right=-1), RIGHT_BROW)[1] > 2
+    assert abs(shift(held, moved(held, brow_outer_left=1), RIGHT_BROW)[1]) < 0.5
 
 
-def test_a_blink_closes_and_a_negative_one_opens(filmed: MeshMotion) -> None:
+def test_a_blink_closes_and_a_negative_one_opens(held: MeshMotion) -> None:
     for side in ("left", "right"):
-        before = eye_ratio(filmed.points[None], side)[0]
-        assert eye_ratio(moved(filmed, **{f"blink_{side}": 1.0}).points[None], side)[0] < 0.08
-        assert eye_ratio(moved(filmed, **{f"blink_{side}": -0.6}).points[None], side)[0] > 1.1 * before
+        before = eye_ratio(held.points[None], side)[0]
+        assert eye_ratio(moved(held, **{f"blink_{side}": 1.0}).points[None], side)[0] < 0.08
+        assert eye_ratio(moved(held, **{f"blink_{side}": -0.6}).points[None], side)[0] > 1.1 * before
 
 
-def test_the_eyes_turn_to_the_persons_left_and_up(filmed: MeshMotion) -> None:
+def test_the_eyes_turn_to_the_persons_left_and_up(held: MeshMotion) -> None:
     for iris in (mesh.LEFT_IRIS[0], mesh.RIGHT_IRIS[0]):
-        assert shift(filmed, moved(filmed, gaze_x_left=1, gaze_x_right=1), iris)[0] > 4
-        assert shift(filmed, moved(filmed, gaze_y_left=1, gaze_y_right=1), iris)[1] < -3
+        assert shift(held, moved(held, gaze_x_left=1, gaze_x_right=1), iris)[0] > 4
+        assert shift(held, moved(held, gaze_y_left=1, gaze_y_right=1), iris)[1] < -3
 
 
 @pytest.mark.parametrize(("control", "axis"), [("pitch", 0), ("yaw", 1), ("roll", 2)])
 @pytest.mark.parametrize("degrees", [-10.0, 10.0])
-def test_the_head_turns_by_its_degrees(control: str, axis: int, degrees: float, filmed: MeshMotion) -> None:
+def test_the_head_turns_by_its_degrees(control: str, axis: int, degrees: float, held: MeshMotion) -> None:
     gain = {"pitch": 1.17, "yaw": 1.2, "roll": 1.0}[control]
-    turn = np.subtract(head_pose(moved(filmed, **{control: degrees}).points), head_pose(filmed.points))
+    turn = np.subtract(head_pose(moved(held, **{control: degrees}).points), head_pose(held.points))
     assert turn[axis] == pytest.approx(gain * degrees, abs=0.8)
 
 
-def test_zero_controls_are_the_identity(look: MeshLook, face: FacePicture, filmed: MeshMotion) -> None:
-    assert moved(filmed) is filmed
-    assert patch(look, face, filmed, filmed) is None
+def test_zero_controls_are_the_identity(look: MeshLook, face: FacePicture, held: MeshMotion) -> None:
+    assert moved(held) is held
+    assert patch(look, face, held, held) is None
 
 
 @pytest.mark.parametrize("control", sorted(COLUMN))
 def test_every_control_changes_the_picture_and_its_opposite_differs(
-    control: str, frame: Picture, look: MeshLook, face: FacePicture, filmed: MeshMotion
+    control: str, frame: Picture, look: MeshLook, face: FacePicture, held: MeshMotion
 ) -> None:
     amount = {"pitch": 8, "yaw": 8, "roll": 8, "shift_x": 0.1, "shift_y": 0.1, "scale": 0.1}.get(control, 0.8)
-    made = patch(look, face, filmed, moved(filmed, **{control: amount}))
+    made = patch(look, face, held, moved(held, **{control: amount}))
     assert made is not None
     changed = apply_patches(frame, [made])
     different = np.abs(changed.planes[0].astype(int) - frame.planes[0])
@@ -134,10 +101,10 @@ def test_every_control_changes_the_picture_and_its_opposite_differs(
 
 
 def test_a_mouth_edit_is_a_mouths_size_and_an_eye_edit_an_eyes(
-    look: MeshLook, face: FacePicture, filmed: MeshMotion
+    look: MeshLook, face: FacePicture, held: MeshMotion
 ) -> None:
-    wink = patch(look, face, filmed, moved(filmed, blink_left=1))
-    pucker = patch(look, face, filmed, moved(filmed, pucker=0.7))
+    wink = patch(look, face, held, moved(held, blink_left=1))
+    pucker = patch(look, face, held, moved(held, pucker=0.7))
     assert wink is not None
     assert pucker is not None
     whole = face.face.box
@@ -146,9 +113,9 @@ def test_a_mouth_edit_is_a_mouths_size_and_an_eye_edit_an_eyes(
 
 
 def test_a_wink_leaves_the_other_eye_to_the_bit(
-    frame: Picture, look: MeshLook, face: FacePicture, filmed: MeshMotion
+    frame: Picture, look: MeshLook, face: FacePicture, held: MeshMotion
 ) -> None:
-    made = patch(look, face, filmed, moved(filmed, blink_left=1))
+    made = patch(look, face, held, moved(held, blink_left=1))
     assert made is not None
     changed = apply_patches(frame, [made])
     other = Box.around(face.face.points[list(mesh.RIGHT_EYE)])
@@ -160,10 +127,10 @@ def test_a_wink_leaves_the_other_eye_to_the_bit(
 
 
 def test_the_landmark_model_sees_the_edit(
-    frame: Picture, look: MeshLook, face: FacePicture, filmed: MeshMotion, landmarker: Landmarker
+    frame: Picture, look: MeshLook, face: FacePicture, held: MeshMotion, landmarker: Landmarker
 ) -> None:
     def seen(**offsets: float) -> Face:
-        made = patch(look, face, filmed, moved(filmed, **offsets))
+        made = patch(look, face, held, moved(held, **offsets))
         return landmarker(apply_patches(frame, [made] if made else []).rgb_all())[0]
 
     plain = seen()
@@ -180,7 +147,7 @@ def test_the_landmark_model_sees_the_edit(
     assert roll == pytest.approx(8, abs=1.0)
 
 
-def test_targets_and_neutral_bring_a_part_to_its_place(filmed: MeshMotion) -> None:
+def test_targets_and_neutral_bring_a_part_to_its_place(held: MeshMotion) -> None:
     def asked(**targets: tuple[float, float]) -> Controls:
         controls = Controls.zeros(1)
         for name, (value, weight) in targets.items():
@@ -188,44 +155,44 @@ def test_targets_and_neutral_bring_a_part_to_its_place(filmed: MeshMotion) -> No
             controls.weights[0, TARGET_COLUMN[name]] = weight
         return controls
 
-    closed = ENGINE.retarget([filmed], asked(lip_opening=(0.0, 1.0)))[0]
-    assert lip_ratio(closed.points[None])[0] < 0.25 * lip_ratio(filmed.points[None])[0]
-    half = ENGINE.retarget([filmed], asked(eye_opening_left=(0.5, 1.0)))[0]
-    before = eye_ratio(filmed.points[None], "left")[0]
+    closed = ENGINE.retarget([held], asked(lip_opening=(0.0, 1.0)))[0]
+    assert lip_ratio(closed.points[None])[0] < 0.25 * lip_ratio(held.points[None])[0]
+    half = ENGINE.retarget([held], asked(eye_opening_left=(0.5, 1.0)))[0]
+    before = eye_ratio(held.points[None], "left")[0]
     assert eye_ratio(half.points[None], "left")[0] == pytest.approx(0.5 * before, rel=0.15)
     neutral = Controls.zeros(1)
     neutral.neutral[0, REGIONS.index("mouth")] = 1.0
-    smiling = moved(filmed, smile_left=1, smile_right=1)
+    smiling = moved(held, smile_left=1, smile_right=1)
     back = ENGINE.retarget([smiling], neutral)[0]
-    assert np.abs((back.points - filmed.points)[LEFT_CORNER, :2]).max() < 2.0
+    assert np.abs((back.points - held.points)[LEFT_CORNER, :2]).max() < 2.0
 
 
-def test_motions_go_toward_each_other_evenly(filmed: MeshMotion) -> None:
-    other = moved(filmed, roll=10, mouth_open=0.5, shift_x=0.2)
-    assert np.allclose(filmed.toward(other, 0).points, filmed.points)
-    assert np.allclose(filmed.toward(other, 1).points, other.points)
-    half, back = filmed.toward(other, 0.5), other.toward(filmed, 0.5)
+def test_motions_go_toward_each_other_evenly(held: MeshMotion) -> None:
+    other = moved(held, roll=10, mouth_open=0.5, shift_x=0.2)
+    assert np.allclose(held.toward(other, 0).points, held.points)
+    assert np.allclose(held.toward(other, 1).points, other.points)
+    half, back = held.toward(other, 0.5), other.toward(held, 0.5)
     assert np.allclose(half.points, back.points)
     assert np.allclose(half.pose.rotation, back.pose.rotation)
-    assert head_pose(half.points)[2] == pytest.approx(head_pose(filmed.points)[2] + 5, abs=1.0)
+    assert head_pose(half.points)[2] == pytest.approx(head_pose(held.points)[2] + 5, abs=1.0)
 
 
-def test_a_driver_moves_regions_and_strength_zero_moves_nothing(filmed: MeshMotion) -> None:
-    driver = moved(filmed, mouth_open=0.8, brow_inner_left=1, brow_inner_right=1)
-    (none,) = ENGINE.transfer([filmed], [driver], filmed, REGIONS, [0.0])
-    assert none is filmed
-    (mouth,) = ENGINE.transfer([filmed], [driver], filmed, ("mouth",), [1.0])
+def test_a_driver_moves_regions_and_strength_zero_moves_nothing(held: MeshMotion) -> None:
+    driver = moved(held, mouth_open=0.8, brow_inner_left=1, brow_inner_right=1)
+    (none,) = ENGINE.transfer([held], [driver], held, REGIONS, [0.0])
+    assert none is held
+    (mouth,) = ENGINE.transfer([held], [driver], held, ("mouth",), [1.0])
     assert np.allclose(mouth.points[CHIN], driver.points[CHIN], atol=0.5)
-    assert np.abs((mouth.points - filmed.points)[[LEFT_BROW, RIGHT_BROW], :2]).max() < 0.3
+    assert np.abs((mouth.points - held.points)[[LEFT_BROW, RIGHT_BROW], :2]).max() < 0.3
 
 
 def test_no_patch_depends_on_its_neighbours_and_all_are_repeatable(
-    look: MeshLook, face: FacePicture, filmed: MeshMotion
+    look: MeshLook, face: FacePicture, held: MeshMotion
 ) -> None:
-    motions = [moved(filmed, smile_left=0.5), moved(filmed, blink_right=1), moved(filmed, gaze_x_left=0.5)]
-    batch = ENGINE.synthesize(look, [face] * 3, [filmed] * 3, motions)
+    motions = [moved(held, smile_left=0.5), moved(held, blink_right=1), moved(held, gaze_x_left=0.5)]
+    batch = ENGINE.synthesize(look, [face] * 3, [held] * 3, motions)
     for made, motion in zip(batch, motions, strict=True):
-        again = patch(look, face, filmed, motion)
+        again = patch(look, face, held, motion)
         assert made is not None
         assert again is not None
         assert made.box == again.box

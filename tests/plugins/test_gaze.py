@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lp_editor import CONTROLS, Effect, Registry, testing
+from lp_editor import CONTROLS, TARGETS, Effect, Registry, testing
+from lp_editor.controls import TARGET_COLUMN
 from lp_editor.effect import parameters
 
 
@@ -27,8 +28,18 @@ def test_one_eye_is_added_to_both(gaze: type[Effect]) -> None:
 
 
 def test_the_bounds_are_those_of_the_controls(gaze: type[Effect]) -> None:
-    ends = {(c.low, c.high) for c in CONTROLS if c.region == "gaze"}
-    assert {(p.low, p.high) for p in parameters(gaze)} == ends
+    offsets = {(c.low, c.high) for c in CONTROLS if c.region == "gaze"}
+    targets = {(c.low, c.high) for c in TARGETS if c.region == "gaze"}
+    contact = [p for p in parameters(gaze) if p.name.startswith("contact")]
+    assert {(p.low, p.high) for p in parameters(gaze) if p not in contact} == offsets
+    assert {(p.low, p.high) for p in contact} == targets | {(0, 1)}
+
+
+def test_contact_is_the_weight_of_a_direction(gaze: type[Effect]) -> None:
+    asks = testing.sample(gaze.parse({"contact": 0.5, "contact_x": 10, "contact_y": -5}).edit(testing.scene()), 0.0)
+    at = [TARGET_COLUMN["gaze_direction_x"], TARGET_COLUMN["gaze_direction_y"]]
+    assert asks.targets[0, at].tolist() == [10, -5]
+    assert asks.weights[0, at].tolist() == [0.5, 0.5]
 
 
 def test_the_help_says_which_way_is_which() -> None:

@@ -19,8 +19,8 @@ def registry() -> Registry:
     return Registry.installed()
 
 
-def test_there_are_at_least_four_and_all_are_found(registry: Registry) -> None:
-    assert len(FILES) >= 4
+def test_there_are_at_least_sixteen_and_all_are_found(registry: Registry) -> None:
+    assert len(FILES) >= 16
     assert {file.stem for file in FILES} <= set(registry.presets)
 
 

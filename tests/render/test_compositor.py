@@ -1,23 +1,20 @@
 """Patches in a frame's own planes."""
 
+import films
 import numpy as np
 import pytest
+from films import EVERY, format_named
 
 from lp_editor.engine import FloatImage, Patch
 from lp_editor.face import Box
-from lp_editor.media.picture import LAYOUTS, Colour, Picture, VideoFormat
+from lp_editor.media.picture import Colour, Picture, VideoFormat
 from lp_editor.render.compositor import apply_patches, matte
 from lp_editor.render.morph import dissolve, morph
 
-EVERY = sorted(LAYOUTS)
-
 
 def noise(pix_fmt: str, width: int = 90, height: int = 62, seed: int = 1) -> Picture:
-    """A picture of noise, smoothed a little so that moving it matters and bicubic does not ring wildly."""
-    format = VideoFormat(width, height, pix_fmt, Colour(full_range=pix_fmt == "gray"))
-    random = np.random.default_rng(seed)
-    shapes = [format.plane_shape(i) for i in range(format.layout.planes)]
-    return Picture(tuple(random.integers(30, 220, shape).astype(np.uint8) for shape in shapes), format)
+    """A picture of noise that keeps off both ends, so that bicubic does not ring into them."""
+    return films.noise(format_named(pix_fmt, width, height), seed, 0.12, 0.86)
 
 
 def patch(box: Box, **arrays: object) -> Patch:

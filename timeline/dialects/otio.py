@@ -7,6 +7,7 @@ of a file is lost by being read (OpenTimelineIO itself changes floats and refuse
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -16,15 +17,18 @@ from typing import Any, TypeAlias, TypeGuard
 
 from lp_editor.errors import LpEditorError, ProjectError, TimeError
 from lp_editor.timeline.metadata import joint_from_json, segment_from_json
-from lp_editor.timeline.model import Clip, Gap, Item, Media, Nest, Project, Span, Track, Transition
-from lp_editor.timeline.timecode import exact_rate
-from lp_editor.timeline.urls import file_name, url_to_path
+from lp_editor.timeline.model import Clip, Gap, Item, Marker, Media, Nest, Numbers, Project, Span, Track, Transition
+from lp_editor.timeline.timecode import drops, exact_rate, timecode
+from lp_editor.timeline.urls import absolute_text, file_name, url_to_path
 
 Node: TypeAlias = dict[str, Any]
 Address: TypeAlias = tuple[str | int, ...]
 
 OURS = "lp_editor"
 """The key of our metadata."""
+
+REEL = "cmx_3600"
+"""Where a clip's reel stands in its metadata."""
 
 SNAP = Fraction(1, 1_000_000)
 """Values this near to a thousandth of a frame are it: float noise goes, real fractions stay."""
@@ -42,25 +46,63 @@ class Reading:
     ids: dict[str, int] = field(default_factory=dict)
 
 
-def read(tree: Any, path: Path) -> tuple[Project, Mapping[str, Address]]:
-    """The project in a parsed ``.otio``, and the address of every clip's node by its place.
+def tops(tree: Any, path: Path) -> list[tuple[str, Address]]:
+    """What a parsed ``.otio`` holds to open, with names and addresses: itself, or the timelines of a collection.
+
+    A collection without timelines gives its stacks, tracks and clips. Raises `ProjectError` for what is no project.
+    """
+    if not isinstance(tree, dict) or "OTIO_SCHEMA" not in tree:
+        raise ProjectError(f"{path} is no OpenTimelineIO file: it has no OTIO_SCHEMA")
+    if _is(tree, "Timeline", "Stack", "Track", "Clip"):
+        return [(str(tree.get("name") or path.stem), ())]
+    if not _is(tree, "SerializableCollection"):
+        raise ProjectError(f"{path} holds a {_kind(tree) or 'nothing'}; a Timeline, Stack, Track or Clip can be edited")
+    inside = list(_collected(tree, (), path))
+    found = [i for i in inside if _is(i[1], "Timeline")] or inside
+    return [(str(node.get("name") or f"{_kind(node).lower()} {i}"), at) for i, (at, node) in enumerate(found, 1)]
+
+
+def _collected(node: Node, address: Address, path: Path) -> Iterator[tuple[Address, Node]]:
+    """Everything that can be opened in a collection, nested ones included."""
+    for i, child in enumerate(_list(node.get("children"), "the collection")):
+        where = (*address, "children", i)
+        if _is(child, "SerializableCollection"):
+            yield from _collected(child, where, path)
+        elif _is(child, "Timeline", "Stack", "Track", "Clip"):
+            yield where, child
+
+
+def node_at(tree: Any, address: Address) -> Node:
+    """The node at an address of a tree that was read."""
+    for step in address:
+        tree = tree[step]
+    assert isinstance(tree, dict)
+    return tree
+
+
+def read(tree: Any, path: Path, top: Address = ()) -> tuple[Project, Mapping[str, Address]]:
+    """The project at an address of a parsed ``.otio``, and the address of every clip's node by its place.
 
     Raises `ProjectError` that names the place for what cannot be read.
     """
     if not isinstance(tree, dict) or "OTIO_SCHEMA" not in tree:
         raise ProjectError(f"{path} is no OpenTimelineIO file: it has no OTIO_SCHEMA")
     reading = Reading(path.absolute().parent)
+    node = node_at(tree, top)
     try:
-        tracks = _tracks_of_top(tree, reading, path)
-        rate = _project_rate(tree, path)
-        start = _time(tree["global_start_time"]) if _is(tree.get("global_start_time"), "RationalTime") else Fraction(0)
+        tracks = _tracks_of_top(node, top, reading, path)
+        rate = _project_rate(node, path)
+        start = start_of(node)
+        markers = tuple(m for row in marked_rows(node) for m in _markers(row, start))
     except ProjectError as error:
         raise error if str(path) in str(error) else ProjectError(f"{path}: {error}") from error
     except (LpEditorError, KeyError, TypeError, ValueError, AttributeError, OverflowError, ZeroDivisionError) as error:
         raise ProjectError(f"{path} is damaged: {type(error).__name__} {error}") from error
     except RecursionError:
         raise ProjectError(f"{path} is nested too deeply to be a cut") from None
-    return Project(str(tree.get("name") or path.stem), rate, start, tracks), reading.clips
+    drop = _drop_frame(node, start, rate)
+    name = str(node.get("name") or path.stem)
+    return Project(name, rate, start, tracks, drop_frame=drop, markers=markers), reading.clips
 
 
 def _kind(node: Any) -> str:
@@ -72,24 +114,65 @@ def _is(node: Any, *kinds: str) -> TypeGuard[Node]:
     return _kind(node) in kinds
 
 
-def _tracks_of_top(tree: Node, reading: Reading, path: Path) -> tuple[Track, ...]:
-    kind = _kind(tree)
+def _tracks_of_top(node: Node, at: Address, reading: Reading, path: Path) -> tuple[Track, ...]:
+    kind = _kind(node)
     if kind == "Timeline":
-        return _tracks(_dict(tree.get("tracks"), "the timeline's tracks"), ("tracks",), "", reading)
+        return _tracks(_dict(node.get("tracks"), "the timeline's tracks"), (*at, "tracks"), "", reading)
     if kind == "Stack":
-        return _tracks(tree, (), "", reading)
+        return _tracks(node, at, "", reading)
     if kind == "Track":
-        return (_track(tree, (), "V1" if _lane(tree) == "video" else "A1", reading),)
+        return (_track(node, at, "V1" if _lane(node) == "video" else "A1", reading),)
     if kind == "Clip":
-        clip = _clip(tree, (), Fraction(0), "V1/1", reading)
-        return (Track("V1", "video", (clip,)),)
-    if kind == "SerializableCollection":
-        children = _list(tree.get("children"), "the collection")
-        for i, child in enumerate(children):
-            if _is(child, "Timeline"):
-                stack = _dict(child.get("tracks"), "the timeline's tracks")
-                return _tracks(stack, ("children", i, "tracks"), "", reading)
+        return (Track("V1", "video", (_clip(node, at, Fraction(0), "V1/1", reading),)),)
     raise ProjectError(f"{path} holds a {kind or 'nothing'}; a Timeline, Stack, Track or Clip can be edited")
+
+
+def marker_of(marker: Any, start: Fraction = Fraction(0)) -> Marker | None:
+    """A marker of a node, in its own time; None for what is none or cannot be placed.
+
+    What it says may stand in its comment, or where Resolve keeps notes. One of a timeline may be written as timecode:
+    ``start`` is taken off. A frame's length is a point.
+    """
+    window = marker.get("marked_range") if isinstance(marker, dict) else None
+    if not _is(window, "TimeRange"):
+        return None
+    metadata = marker.get("metadata")
+    resolve = metadata.get("Resolve_OTIO") if isinstance(metadata, dict) else None
+    texts = [marker.get("comment"), resolve.get("Note") if isinstance(resolve, dict) else None]
+    note = next((t for t in texts if isinstance(t, str) and t), "")
+    try:
+        span = _span(window)
+        frame = 1 / exact_rate(_number(window["duration"]["rate"]))
+    except (LpEditorError, KeyError, TypeError):
+        return None  # it says nothing to us; it stays in the file
+    span = Span(span.start, span.duration if span.duration > frame else Fraction(0))
+    if start and span.start >= start:
+        span = span.moved(-start)
+    return Marker(str(marker.get("name") or ""), note, span)
+
+
+def _markers(node: Node, start: Fraction = Fraction(0)) -> Iterator[Marker]:
+    """The markers of a node."""
+    stored = node.get("markers")
+    for one in stored if isinstance(stored, list) else []:
+        marker = marker_of(one, start)
+        if marker is not None:
+            yield marker
+
+
+def start_of(node: Node) -> Fraction:
+    """The start timecode of a timeline, in seconds."""
+    start = node.get("global_start_time")
+    return _time(start) if _is(start, "RationalTime") else Fraction(0)
+
+
+def marked_rows(node: Node) -> list[Node]:
+    """The nodes that bear a timeline's own markers: its stack, and its tracks."""
+    stack = node.get("tracks") if _is(node, "Timeline") else node
+    if not isinstance(stack, dict) or _is(stack, "Clip"):
+        return []
+    children = stack.get("children") if _is(stack, "Stack") else []
+    return [stack, *(c for c in children if _is(c, "Track"))] if isinstance(children, list) else [stack]
 
 
 def _dict(value: Any, what: str) -> Node:
@@ -200,7 +283,7 @@ def ours(node: Node) -> Node:
 
 def _clip(node: Node, address: Address, time: Fraction, place: str, reading: Reading) -> Clip:
     reference = _dict(active_reference(node), f"the media of clip {place}")
-    media = _media(reference, reading.folder)
+    media = replace(_media(reference, reading.folder), reel=_reel(node))
     window = node.get("source_range")
     if not _is(window, "TimeRange"):
         window = reference.get("available_range")
@@ -220,6 +303,7 @@ def _clip(node: Node, address: Address, time: Fraction, place: str, reading: Rea
         speed,
         node.get("enabled", True) is not False,
         place=place,
+        markers=tuple(_markers(node)),
     )
     reading.clips[place] = address
     mine = ours(node)
@@ -230,15 +314,23 @@ def _clip(node: Node, address: Address, time: Fraction, place: str, reading: Rea
     own = mine.get("id")
     if own:
         reading.ids[str(own)] = reading.ids.get(str(own), 0) + 1
-    return replace(clip, id=str(own or _derived_id(clip, reading)), segments=read_segments)
+    return replace(clip, id=str(own or derived_id(clip, reading.ids)), segments=read_segments)
 
 
-def _derived_id(clip: Clip, reading: Reading) -> str:
-    """An id from what a clip is, the same every time a file is read."""
+def _reel(node: Node) -> str:
+    """The reel that a clip of an edit list kept, where the adapter of those puts it."""
+    metadata = node.get("metadata")
+    kept = metadata.get(REEL) if isinstance(metadata, dict) else None
+    reel = kept.get("reel") if isinstance(kept, dict) else None
+    return reel if isinstance(reel, str) else ""
+
+
+def derived_id(clip: Clip, seen: dict[str, int]) -> str:
+    """An id from what a clip is, the same every time a file is read; of those that are alike, numbered."""
     parts = f"{clip.name}|{clip.media.url}|{clip.source.start}|{clip.source.duration}"
     base = "c" + blake2b(parts.encode("utf-8", "replace"), digest_size=4).hexdigest()
-    seen = reading.ids[base] = reading.ids.get(base, 0) + 1
-    return base if seen == 1 else f"{base}-{seen}"
+    number = seen[base] = seen.get(base, 0) + 1
+    return base if number == 1 else f"{base}-{number}"
 
 
 def _nest(node: Node, address: Address, time: Fraction, place: str, reading: Reading) -> Nest:
@@ -338,11 +430,59 @@ def _media(node: Node, folder: Path) -> Media:
         path = url_to_path(url, folder)
         return Media("file" if url else "missing", name or file_name(url), url, path, available, rate)
     if _is(node, "ImageSequenceReference"):
-        url = str(node.get("target_url_base") or "") + str(node.get("name_prefix") or "")
-        return Media("sequence", name or file_name(url), url, url_to_path(url, folder), available, rate)
+        return _sequence(node, name, folder, available)
     if _is(node, "GeneratorReference"):
         return Media("generator", name or str(node.get("generator_kind") or "generator"), "", None, available, rate)
     return Media("missing", name, "", None, available, rate)
+
+
+def _sequence(node: Node, name: str, folder: Path, available: Span | None) -> Media:
+    """An image sequence: its files' common name, and how they count."""
+    base = str(node.get("target_url_base") or "")
+    joint = "" if not base or base.endswith(("/", "\\")) else ("\\" if "\\" in base and "/" not in base else "/")
+    prefix, suffix = str(node.get("name_prefix") or ""), str(node.get("name_suffix") or "")
+    inside = url_to_path(base + joint + "x", folder)  # a folder's own reference may be empty
+    digits = min(max(int(_number(node.get("frame_zero_padding", 0))), 1), 20)
+    common = f"{prefix}%0{digits}d{suffix}"
+    rate = exact_rate(_number(node.get("rate", 24)))
+    policy = str(node.get("missing_frame_policy") or "error")
+    first, step = int(_number(node.get("start_frame", 1))), int(_number(node.get("frame_step", 1)))
+    if step < 1:
+        raise TimeError(f"an image sequence counts by {step}; by 1 or more it can")
+    numbers = Numbers(first, step, rate, policy if policy in ("hold", "black") else "error")  # type: ignore[arg-type]
+    path = inside.parent / common if inside else None
+    return Media("sequence", name or common, base + joint + prefix, path, available, rate, numbers=numbers)
+
+
+def _drop_frame(node: Node, start: Fraction, rate: Fraction) -> bool:
+    """Whether a timeline counts in drop-frame timecode, which OpenTimelineIO has no field for.
+
+    Its metadata counts; else how it starts: on a whole minute in one way of counting and not in the other; else drop
+    frame, as OpenTimelineIO itself shows such rates.
+    """
+    if not drops(rate):
+        return False
+    said = _said_drop(node.get("metadata"))
+    if said is not None:
+        return said
+    whole = [timecode(start, rate, drop)[-5:].replace(";", ":") == "00:00" for drop in (True, False)]
+    return not (whole[1] and not whole[0])
+
+
+def _said_drop(metadata: Any, depth: int = 0) -> bool | None:
+    """What metadata says of drop frame, in the words of several applications; None where it says nothing."""
+    if not isinstance(metadata, dict) or depth > 4:
+        return None
+    for key, value in metadata.items():
+        name = re.sub(r"[^a-z]", "", str(key).lower())
+        if name in ("dropframe", "isdropframe", "timecodedropframe") and isinstance(value, bool | int | str):
+            return str(value).lower() in ("true", "1", "yes", "df")
+        if name in ("displayformat", "tcformat", "timecodeformat") and str(value).upper() in ("DF", "NDF"):
+            return str(value).upper() == "DF"
+        found = _said_drop(value, depth + 1)
+        if found is not None:
+            return found
+    return None
 
 
 def _project_rate(tree: Node, path: Path) -> Fraction:
@@ -402,47 +542,101 @@ def external_reference(path: str, available: Span | None, rate: Fraction, name: 
 
 
 def new_tree(project: Project) -> Node:
-    """A new ``.otio`` of a project of plain clips, gaps and dissolves; no speed, no nesting."""
+    """A new ``.otio`` of a project, without our marks."""
     return {
         "OTIO_SCHEMA": "Timeline.1",
         "metadata": {},
         "name": project.name,
         "global_start_time": rational(project.start, project.rate),
-        "tracks": {
-            "OTIO_SCHEMA": "Stack.1", "metadata": {}, "name": "tracks", "source_range": None,
-            "effects": [], "markers": [], "enabled": True,
-            "children": [_new_track(track, project.rate) for track in project.tracks],
-        },
+        "tracks": _new_stack("tracks", project.tracks, project.rate)
+        | {"markers": [marker_node(m, project.rate) for m in project.markers]},
+    }
+
+
+def _new_stack(name: str, tracks: Sequence[Track], rate: Fraction) -> Node:
+    return {
+        "OTIO_SCHEMA": "Stack.1", "metadata": {}, "name": name, "source_range": None,
+        "effects": [], "markers": [], "enabled": True, "children": [_new_track(track, rate) for track in tracks],
     }  # fmt: skip
 
 
 def _new_track(track: Track, rate: Fraction) -> Node:
+    ends = [item.record.start for item in track.items if not isinstance(item, Transition)]
     return {
         "OTIO_SCHEMA": "Track.1", "metadata": {}, "name": track.name, "source_range": None,
         "effects": [], "markers": [], "enabled": track.enabled, "kind": track.kind.capitalize(),
-        "children": [_new_item(item, rate) for item in track.items],
+        "children": [_new_item(item, rate, ends) for item in track.items],
     }  # fmt: skip
 
 
-def _new_item(item: Item, rate: Fraction) -> Node:
-    plain: Node = {"metadata": {}, "name": "", "effects": [], "markers": [], "enabled": True}
+def marker_node(marker: Marker, rate: Fraction) -> Node:
+    """A Marker node. What it says stands in its name and its comment, and where Resolve keeps notes."""
+    return {
+        "OTIO_SCHEMA": "Marker.2", "metadata": {"Resolve_OTIO": {"Note": marker.note}} if marker.note else {},
+        "name": marker.name, "comment": marker.note, "color": "GREEN", "marked_range": time_range(marker.span, rate),
+    }  # fmt: skip
+
+
+def _new_item(item: Item, rate: Fraction, cuts: Sequence[Fraction]) -> Node:
     if isinstance(item, Clip):
-        reference = external_reference(item.media.url, item.media.available, item.rate, item.media.name)
-        source = time_range(Span(item.source.start, item.record.duration), item.rate)
-        return {
-            "OTIO_SCHEMA": "Clip.2", **plain, "name": item.name, "enabled": item.enabled, "source_range": source,
-            "media_references": {"DEFAULT_MEDIA": reference}, "active_media_reference_key": "DEFAULT_MEDIA",
-        }  # fmt: skip
+        return _new_clip(item)
     if isinstance(item, Gap):
-        return {
-            "OTIO_SCHEMA": "Gap.1",
-            **plain,
-            "source_range": time_range(Span(Fraction(0), item.record.duration), rate),
-        }
+        lasts = time_range(Span(Fraction(0), item.record.duration), rate)
+        plain: Node = {"metadata": {}, "name": "", "effects": [], "markers": [], "enabled": True}
+        return {"OTIO_SCHEMA": "Gap.1", **plain, "source_range": lasts}
     if isinstance(item, Transition):
-        half = item.record.duration / 2
+        middle = item.record.start + item.record.duration / 2
+        cut = min(
+            (c for c in cuts if item.record.start <= c <= item.record.stop),
+            default=middle,
+            key=lambda c: abs(c - middle),
+        )
         return {
-            "OTIO_SCHEMA": "Transition.1", "metadata": {}, "name": item.name, "transition_type": "SMPTE_Dissolve",
-            "in_offset": rational(half, rate), "out_offset": rational(half, rate),
+            "OTIO_SCHEMA": "Transition.1", "metadata": {}, "name": item.name, "transition_type": item.kind or "Custom_Transition",
+            "in_offset": rational(cut - item.record.start, rate), "out_offset": rational(item.record.stop - cut, rate),
         }  # fmt: skip
-    raise ProjectError("a nested sequence cannot be written into a new project yet")
+    stack = _new_stack(item.name, item.tracks, item.rate)
+    shown = Span(item.source.start, item.record.duration)
+    return stack | {"source_range": time_range(shown, rate), "enabled": item.enabled, "effects": warp(item.speed)}
+
+
+def _new_clip(clip: Clip) -> Node:
+    kept: Node = {REEL: {"reel": clip.media.reel}} if clip.media.reel else {}
+    return {
+        "OTIO_SCHEMA": "Clip.2", "metadata": kept, "name": clip.name, "enabled": clip.enabled, "effects": warp(clip.speed),
+        "source_range": time_range(Span(clip.source.start, clip.record.duration), clip.rate),
+        "markers": [marker_node(m, clip.rate) for m in clip.markers],
+        "media_references": {"DEFAULT_MEDIA": _new_reference(clip.media, clip.rate)},
+        "active_media_reference_key": "DEFAULT_MEDIA",
+    }  # fmt: skip
+
+
+def _new_reference(media: Media, rate: Fraction) -> Node:
+    available = time_range(media.available, media.rate or rate) if media.available else None
+    plain: Node = {"metadata": {}, "name": media.name, "available_range": available}
+    if media.kind == "generator":
+        return {"OTIO_SCHEMA": "GeneratorReference.1", **plain, "generator_kind": media.name, "parameters": {}}
+    if media.kind == "missing":
+        return {"OTIO_SCHEMA": "MissingReference.1", **plain}
+    where = absolute_text(media.path) if media.path is not None else media.url
+    return external_reference(where, media.available, media.rate or rate, media.name)
+
+
+def warp(speed: Fraction) -> list[Node]:
+    """The time effect of a speed; none for 1, with which Premiere drops every other effect (nle notes)."""
+    if speed == 1:
+        return []
+    if speed == 0:
+        return [
+            {
+                "OTIO_SCHEMA": "FreezeFrame.1",
+                "metadata": {},
+                "name": "",
+                "effect_name": "FreezeFrame",
+                "time_scalar": 0.0,
+            }
+        ]
+    return [{
+        "OTIO_SCHEMA": "LinearTimeWarp.1", "metadata": {}, "name": "", "effect_name": "LinearTimeWarp",
+        "time_scalar": float(speed),
+    }]  # fmt: skip

@@ -1,0 +1,178 @@
+"""What words mean to the installed effects and presets: texts of the command line and of markers made into marks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+
+from lp_editor.effect import Effect, JointEffect, parameters
+from lp_editor.errors import LpEditorError, ParamError, ProjectError
+from lp_editor.faces import parse_choice
+from lp_editor.registry import Registry
+from lp_editor.timeline import edit, marks
+from lp_editor.timeline.curve import Curve
+from lp_editor.timeline.document import Document
+from lp_editor.timeline.marks import Request
+from lp_editor.timeline.model import Ease, Joint, ParamValue, Project, Segment, clips_of
+from lp_editor.timeline.timecode import parse_time
+
+JOINT_FRAMES = 8
+"""How long a joint is that does not say."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """An effect with its parameters, how it comes and goes, and on which face."""
+
+    effect: type[Effect]
+    params: Mapping[str, ParamValue]
+    ease: Ease | None
+    face: str
+
+    @property
+    def joins(self) -> bool:
+        """Whether it sits on a cut."""
+        return issubclass(self.effect, JointEffect)
+
+
+def meant(effect: str, params: Mapping[str, ParamValue | str], registry: Registry, rate: Fraction) -> Meaning:
+    """What an effect's name and parameters mean; ``preset``, ``ease`` and ``face`` are understood too.
+
+    Raises `ParamError` and `UnknownEffectError`.
+    """
+    wanted = dict(params)
+    preset = wanted.pop("preset", None)
+    if preset is not None:
+        found = registry.preset(str(preset))
+        if effect and found.effect != effect:
+            raise ParamError(f"preset {found.name!r} is one of {found.effect}, not of {effect}")
+        effect, wanted = found.effect, {**found.params, **wanted}
+    if not effect:
+        raise ParamError(f"name an effect ({', '.join(registry.effects)}) or a preset")
+    kind = registry.effect(effect)
+    ease = _ease(wanted.pop("ease", None), rate)
+    face = _face(str(wanted.pop("face", "largest")))
+    texts = {p.name for p in parameters(kind) if p.kind in ("str", "choice")}
+    values = {n: v if n in texts else _value(v, rate) for n, v in wanted.items()}
+    kind.parse(values)
+    return Meaning(kind, values, ease, face)
+
+
+def _value(value: ParamValue | str, rate: Fraction) -> ParamValue:
+    """A parameter as a segment stores it, from a value or from a text."""
+    if not isinstance(value, str):
+        return value
+    lowered = value.strip().lower()
+    if lowered in ("true", "false", "yes", "no", "on", "off"):
+        return lowered in ("true", "yes", "on")
+    if "@" in value or _is_number(value):
+        return Curve.parse(value, rate)
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _ease(value: object, rate: Fraction) -> Ease | None:
+    """``ease=12f`` both ways, ``ease=6f,12f`` in and out, ``ease=0`` none."""
+    if value is None:
+        return None
+    parts = [parse_time(part, rate) for part in str(value).split(",")]
+    if len(parts) > 2 or any(p < 0 for p in parts):
+        raise ParamError(f"ease is a time, or two: in and out (ease=12f or ease=6f,12f), got {value!r}")
+    return Ease(parts[0], parts[-1])
+
+
+def _face(text: str) -> str:
+    """A face as a project keeps it: a reference picture by its whole path."""
+    wanted = parse_choice(text)
+    if wanted.by != "like":
+        return text
+    if not wanted.file.is_file():
+        raise ParamError(f"face={text}: there is no file {wanted.file}")
+    return f"like:{wanted.file.resolve()}"
+
+
+def joint_length(length: str | None, rate: Fraction, name: str) -> tuple[Fraction, Fraction]:
+    """How long a joint is before and after its cut, of a length given as a text. Raises `ParamError`."""
+    frames = round(parse_time(length, rate) * rate) if length else JOINT_FRAMES
+    if frames < 1:
+        raise ParamError(f"{name} needs at least one frame, got {length}")
+    before = frames // 2
+    return Fraction(before) / rate, Fraction(frames - before) / rate
+
+
+def with_markers(document: Document, registry: Registry) -> Document:
+    """The document with the marks that its markers ask for; those it has already, or had taken back, are left out.
+
+    Raises `ProjectError` that names the marker and its timecode for what cannot be understood.
+    """
+    project = document.project
+    known = {*edit.all_ids(project), *document.sidecar.dropped}
+    remarks: list[str] = []
+    for request in marks.requests(project):
+        if request.id in known:
+            continue
+        if lost := _lost_render(request):
+            remarks.append(lost)
+        else:
+            try:
+                project = _added(project, request, registry)
+            except LpEditorError as error:
+                text = str(error)
+                raise ProjectError(text if request.where in text else f"{request.where}: {text}") from None
+    return document.understood(project, remarks)
+
+
+OUR_FILE = re.compile(r"_[VA]\d+-\d+(-[VA]\d+-\d+)*_\d+\.(mp4|mov|mkv)$")
+"""How the files end that a render of stretches writes."""
+
+
+def _lost_render(request: Request) -> str:
+    """A sentence, where a marker came back on a render whose original is not known any more; else nothing.
+
+    Doing again what it says would do it twice.
+    """
+    clip = request.clip
+    if clip is None or not OUR_FILE.search(clip.media.name):
+        return ""
+    return (
+        f'clip "{clip.name}" ({clip.place}) shows {clip.media.name}, a render of ours; what of is not known without '
+        "the project's .lp.json or the .lp-renders.json beside it, so it stays as it is"
+    )
+
+
+def _added(project: Project, request: Request, registry: Registry) -> Project:
+    """The project with what one marker asks for."""
+    meaning = _understood(request, registry, project.rate)
+    if meaning.joins:
+        before, after = joint_length(request.length, project.rate, meaning.effect.name)
+        joint = Joint(request.id, meaning.effect.name, before, after, meaning.params)
+        return edit.add_joint(project, edit.clip_at_cut(project, request.clip, marks.at_cut(request, project)), joint)
+    for number, (clip, span) in enumerate(marks.placed(request, project), 1):
+        own = request.id if number == 1 else f"{request.id}-{number}"
+        segment = Segment(own, meaning.effect.name, span, meaning.params, meaning.face, meaning.ease)
+        now = next(c for c in clips_of(project.tracks) if c.place == clip.place)
+        project = edit.add_segment(project, now, segment)
+    return project
+
+
+def _understood(request: Request, registry: Registry, rate: Fraction) -> Meaning:
+    """What a marker's words mean: an effect's name, or a preset's."""
+    params: dict[str, ParamValue | str] = dict(request.params)
+    word = request.word
+    if word in registry.effects:
+        return meant(word, params, registry, rate)
+    if word in registry.presets:
+        return meant("", {**params, "preset": word}, registry, rate)
+    near = get_close_matches(word, [*registry.effects, *registry.presets], 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join([*registry.effects, *registry.presets])}"
+    raise ProjectError(f"{request.where}: no effect or preset is called {word!r}; {hint}")

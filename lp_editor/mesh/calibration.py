@@ -1,0 +1,189 @@
+"""Makes a control mean the same on every face: each one's strength is found by editing a frame of the shot and measuring it.
+
+A mesh of landmarks moved by 1 cm is read back as less, by an amount that differs from face to face (mesh_engine notes,
+figures). So each group of controls is tried on one frame of the shot, read back by the landmark model as a
+blendshape or an angle, and its strength corrected by secant steps until 1 reads as the table says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+
+from lp_editor.controls import COLUMN
+from lp_editor.face import Box, Face, FacePicture, Image
+from lp_editor.faces.measure import head_pose
+from lp_editor.faces.model import Landmarker
+from lp_editor.mesh.bases import Array
+
+SMALL = 200
+"""A face is tried at no more than this many pixels ear to ear: the landmark model sees no more."""
+
+STEPS = 3
+"""Corrections after the first try."""
+
+USED = 3
+"""Frames that have their say about one strength."""
+
+GRAIN = 64
+"""Strengths are rounded to one of so many parts, so that rounding in the landmark model cannot show."""
+
+SATURATED = 0.55
+"""A blendshape that reads more than this before the edit says little about it: such a frame is not used."""
+
+EVEN = 0.04
+"""A strength is good enough when the reading is off by less than this part."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A group of controls of one sign that share a strength.
+
+    ``wants`` is how far the mean of ``shapes`` rises at 1 (or, without shapes, the degrees that ``axis`` turns), and
+    ``least``, ``most`` bound the strength.
+    """
+
+    controls: tuple[str, ...]
+    sign: int
+    shapes: tuple[str, ...]
+    wants: float
+    least: float
+    most: float
+    at: float = 1.0
+    axis: int = 0
+
+    def row(self, strength: float) -> Array:
+        """Controls that try it."""
+        out = np.zeros(len(COLUMN))
+        out[[COLUMN[name] for name in self.controls]] = self.sign * self.at * strength
+        return out
+
+    def read(self, face: Face) -> float:
+        """What the trial is judged by, on one face."""
+        if not self.shapes:
+            return self.sign * head_pose(face.points)[self.axis]
+        return float(np.mean([face.blendshapes.get(name, 0.0) for name in self.shapes]))
+
+
+def _sides(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{side}" for name in names for side in ("left", "right"))
+
+
+BROWS = _sides("brow_inner", "brow_outer")
+
+TRIALS: tuple[Trial, ...] = (
+    Trial(_sides("smile"), 1, ("mouthSmileLeft", "mouthSmileRight"), 0.72, 0.75, 1.45),
+    Trial(("mouth_open",), 1, ("jawOpen",), 0.72, 0.8, 1.3),
+    Trial(("pucker",), 1, ("mouthPucker",), 0.6, 0.8, 1.35),
+    Trial(BROWS, 1, ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"), 0.5, 0.7, 1.6),
+    Trial(BROWS, -1, ("browDownLeft", "browDownRight"), 0.42, 0.7, 1.4),
+    Trial(_sides("gaze_x"), 1, ("eyeLookOutLeft", "eyeLookInRight"), 0.65, 0.8, 1.3),
+    Trial(_sides("gaze_x"), -1, ("eyeLookInLeft", "eyeLookOutRight"), 0.65, 0.8, 1.3),
+    Trial(_sides("gaze_y"), 1, ("eyeLookUpLeft", "eyeLookUpRight"), 0.35, 0.8, 1.4),
+    Trial(_sides("gaze_y"), -1, ("eyeLookDownLeft", "eyeLookDownRight"), 0.45, 0.8, 1.4),
+    Trial(("squint",), 1, ("eyeSquintLeft", "eyeSquintRight"), 0.35, 0.8, 1.4),
+    Trial(("pitch",), 1, (), 12.0, 0.7, 1.5, 12.0, 0),
+    Trial(("pitch",), -1, (), 12.0, 0.7, 1.5, 12.0, 0),
+    Trial(("yaw",), 1, (), 12.0, 0.7, 1.5, 12.0, 1),
+    Trial(("yaw",), -1, (), 12.0, 0.7, 1.5, 12.0, 1),
+)
+"""What is tried, and what full strength should read as: about what the model reads on people who do it fully."""
+
+Edit: TypeAlias = Callable[[FacePicture, Array], Image]
+"""Draws a face with one row of controls: all RGB pixels of the picture."""
+
+
+class Strengths:
+    """How strong each control has to be on one face, found when it is first asked for.
+
+    What is found depends on the frames given alone, never on the order of asking.
+    """
+
+    def __init__(self, frames: Sequence[FacePicture], edit: Edit) -> None:
+        self._frames = [reduced(frame) for frame in frames]
+        self._edit = edit
+        self._lock = Lock()
+        self._seen: list[Face | None] | None = None
+        self._known: dict[int, float] = {}
+
+    def applied(self, offsets: Array) -> Array:
+        """A row of offsets with every control at the strength this face needs."""
+        if not self._frames:
+            return offsets
+        out = offsets.copy()
+        for number, trial in enumerate(TRIALS):
+            columns = [COLUMN[name] for name in trial.controls]
+            asked = np.array([c for c in columns if offsets[c] * trial.sign > 0], np.intp)
+            if len(asked):
+                out[asked] = offsets[asked] * self._strength(number)
+        return out
+
+    def _strength(self, number: int) -> float:
+        with self._lock:
+            if number not in self._known:
+                with Landmarker() as eye:
+                    self._known[number] = self._found(TRIALS[number], eye)
+            return self._known[number]
+
+    def _found(self, trial: Trial, eye: Landmarker) -> float:
+        """The mean of what the frames with the most room need."""
+        if self._seen is None:
+            self._seen = [_only(eye(frame.pixels)) for frame in self._frames]
+        rooms = [(trial.read(face), i) for i, face in enumerate(self._seen) if face is not None]
+        if trial.shapes:
+            rooms = sorted(room for room in rooms if room[0] <= SATURATED)
+        needed = [self._needed(trial, eye, i, start) for start, i in rooms[:USED]]
+        return _rounded(float(np.mean(needed)), trial) if needed else 1.0
+
+    def _needed(self, trial: Trial, eye: Landmarker, frame: int, start: float) -> float:
+        """Secant steps from strength 1 on one frame."""
+        wants = min(trial.wants, 0.96 - start) if trial.shapes else trial.wants
+        strength, known = 1.0, [(0.0, 0.0)]
+        for _ in range(1 + STEPS):
+            face = _only(eye(self._edit(self._frames[frame], trial.row(strength))))
+            if face is None:
+                break
+            rise = trial.read(face) - start
+            known.append((strength, rise))
+            if abs(rise / wants - 1) < EVEN:
+                break
+            strength = _better(known, wants, trial)
+            if strength in [s for s, _ in known]:
+                break
+        best = min(known[1:] or [(1.0, 0.0)], key=lambda pair: abs(pair[1] - wants))
+        return best[0]
+
+
+def _only(faces: Sequence[Face]) -> Face | None:
+    return next(iter(faces), None)
+
+
+def _better(known: Sequence[tuple[float, float]], wants: float, trial: Trial) -> float:
+    """The next strength to try: on the line through the two nearest readings, within the trial's bounds."""
+    (a, ra), (b, rb) = sorted(known, key=lambda pair: abs(pair[1] - wants))[:2]
+    guess = a + (wants - ra) * (b - a) / (rb - ra) if abs(rb - ra) > 1e-3 else trial.most
+    if guess <= 0:
+        guess = trial.most
+    return _rounded(guess, trial)
+
+
+def _rounded(strength: float, trial: Trial) -> float:
+    return float(np.clip(round(strength * GRAIN) / GRAIN, trial.least, trial.most))
+
+
+def reduced(picture: FacePicture) -> FacePicture:
+    """A face and its pixels at a size that is quick to try things on, the box's corner at 0, 0."""
+    scale = min(1.0, SMALL / max(picture.face.width, 1.0))
+    width, height = max(8, round(picture.box.width * scale)), max(8, round(picture.box.height * scale))
+    pixels = cv2.resize(picture.pixels, (width, height), interpolation=cv2.INTER_AREA) if scale < 1 else picture.pixels
+    points = picture.face.points.astype(np.float64)
+    points[:, :2] -= [picture.box.x0, picture.box.y0]
+    points[:, :2] = (points[:, :2] + 0.5) * scale - 0.5
+    points[:, 2] *= scale
+    face = Face(points.astype(np.float32), picture.face.blendshapes, picture.face.confidence)
+    return FacePicture(face, np.ascontiguousarray(pixels, np.uint8), Box(0, 0, width, height), (width, height))

@@ -1,0 +1,231 @@
+"""Projects written from the model into every dialect, read again: every record frame shows the source frame it showed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction as F
+from math import floor
+from pathlib import Path
+
+import pytest
+
+from lp_editor.timeline.curve import Curve
+from lp_editor.timeline.document import Document, new_document, open_document
+from lp_editor.timeline.edit import add_joint, add_segment
+from lp_editor.timeline.model import (
+    Clip,
+    Gap,
+    Item,
+    Joint,
+    Marker,
+    Media,
+    Nest,
+    Project,
+    Segment,
+    Span,
+    Track,
+    Transition,
+)
+from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.returned import MANIFEST
+
+RATE = F(24000, 1001)
+NAMES = ("a plain one.mov", "with #hash & 100%.mov", "été déjà vu.mov", "中文 片段.mov", "e.mov", 'f\'ive "six".mov')
+RATES = (F(24000, 1001), F(25), F(30000, 1001), F(24000, 1001), F(25), F(30000, 1001))
+FRAMES = (60, 48, 55, 40, 50, 47)
+SPEEDS = (F(1), F(1), F(1), F(1), F(1, 2), F(1))
+
+
+def medium(folder: Path, number: int) -> Media:
+    rate, name = RATES[number], NAMES[number]
+    path = folder / "media of mine" / name
+    return Media(
+        "file", name, str(path), path, Span(F(90_000 + 11 * number) / rate, F(2000) / rate), rate, f"A00{number}"
+    )
+
+
+def row(folder: Path, kind: str) -> Track:
+    """Six clips, a gap after the second, a dissolve between the third and the fourth, the fifth at half speed."""
+    items: list[Item] = []
+    at = F(0)
+    for n in range(6):
+        media = medium(folder, n)
+        assert media.available is not None
+        record = Span(at, FRAMES[n] / RATE)
+        source = Span(media.available.start + (100 + 7 * n) / RATES[n], record.duration * SPEEDS[n])
+        markers = (Marker("check focus", "soft", Span(source.start + 10 / RATES[n], F(0))),) if n == 0 else ()
+        place = f"{kind[0].upper()}1/{n + 1}"
+        items.append(Clip("", f"shot {n}", media, source, record, RATES[n], SPEEDS[n], place=place, markers=markers))
+        at = record.stop
+        if n == 1:
+            items.append(Gap(Span(at, 10 / RATE)))
+            at += 10 / RATE
+        if n == 2:
+            items.append(Transition(Span(at - 6 / RATE, 12 / RATE), "Cross Dissolve"))
+    return Track(f"{kind} of mine", "audio" if kind == "audio" else "video", tuple(items))
+
+
+def six(folder: Path) -> Document:
+    """The cut of the bar: six clips in picture, and two sound tracks."""
+    sound = row(folder, "audio")
+    second = replace(
+        sound,
+        items=tuple(
+            replace(i, place=i.place.replace("A1", "A2")) if isinstance(i, Clip) else i for i in sound.items[:2]
+        ),
+    )
+    markers = (Marker("act two", "", Span(70 / RATE, F(0))),)
+    project = Project(
+        "the cut, #1 & more", RATE, F(3600 * 1001, 1000), (row(folder, "video"), sound, second), markers=markers
+    )
+    return new_document(folder / "cut.otio", project)
+
+
+def shown(project: Project, kind: str = "V") -> dict[int, tuple[str, int]]:
+    """Of every record frame of a project's first track of a kind the clip and the source frame it shows."""
+    found = {}
+    for clip in project.clips():
+        if clip.place.startswith(f"{kind}1/") and ">" not in clip.place:
+            frame = -floor(-clip.record.start * project.rate)
+            while F(frame) / project.rate < clip.record.stop:
+                time = clip.source_time(F(frame) / project.rate)
+                found[frame] = (clip.name, floor(time * clip.rate + F(1, 10**6)))
+                frame += 1
+    return found
+
+
+@pytest.mark.parametrize("name", ["out.otio", "out.xml", "out.fcpxml"])
+def test_a_cut_of_six_clips_shows_every_frame_as_before(name: str, tmp_path: Path) -> None:
+    document = six(tmp_path)
+    again = document.save(tmp_path / name).project
+    assert (again.rate, again.start) == (document.project.rate, document.project.start)
+    assert shown(again) == shown(document.project)
+    assert len(shown(again)) == sum(FRAMES)
+    assert {c.media.path for c in again.clips()} == {c.media.path for c in document.project.clips()}
+    assert [c.media.reel for c in again.clips() if c.place.startswith("V1/")] == [f"A00{n}" for n in range(6)]
+    fades = [i for i in again.tracks[0].items if isinstance(i, Transition)]
+    assert [(round(f.record.start * RATE), round(f.record.duration * RATE)) for f in fades] == [(167, 12)]
+    notes = [(m.name, m.note) for c in again.clips() for m in c.markers if c.place.startswith("V")]
+    on_clips = [("act two", "")] if name == "out.fcpxml" else []  # which has no markers of a timeline
+    assert notes == [("check focus", "soft"), *on_clips]
+    assert sum(t.kind == "audio" for t in again.tracks) == 2
+
+
+@pytest.mark.parametrize("name", ["out.otio", "out.xml", "out.fcpxml"])
+def test_the_sound_is_where_it_was(name: str, tmp_path: Path) -> None:
+    document = six(tmp_path)
+    again = document.save(tmp_path / name).project
+    assert shown(again, "A") == shown(document.project, "A")
+
+
+def test_an_edit_list_keeps_the_cuts_and_says_what_it_loses(tmp_path: Path) -> None:
+    document = six(tmp_path)
+    saved = document.save(tmp_path / "out.edl")
+    again = open_document(tmp_path / "out.edl", rate=RATE).project
+    ours, theirs = shown(document.project), shown(again)
+    away = [f for f in ours if not 160 <= f < 185]
+    assert all(abs(ours[f][1] / RATES[int(ours[f][0][-1])] - theirs[f][1] / RATE) <= 2 / RATE for f in away)
+    assert not saved.losses
+    nested = replace(document.project, tracks=(*document.project.tracks[:1], *document.project.tracks))
+    lost = replace(document, project=nested).save(tmp_path / "two.edl").losses
+    assert [line for line in lost if "one picture track" in line] == [
+        "video of mine: an edit list has one picture track and four of sound; this one is left out"
+    ]
+
+
+@pytest.mark.parametrize("name", ["out.xml", "out.fcpxml"])
+def test_marks_and_renders_go_into_another_dialect(name: str, tmp_path: Path) -> None:
+    document = six(tmp_path)
+    first = next(document.project.clips())
+    segment = Segment("s1", "expression", first.source_span(Span(10 / RATE, 20 / RATE)), {"smile": Curve.constant(0.5)})
+    project = add_segment(document.project, first, segment)
+    project = add_joint(project, next(project.clips()), Joint("s2", "stitch", 4 / RATE, 4 / RATE))
+    start = first.source_time(10 / RATE)
+    rendered = Rendered(
+        "V1/1",
+        Span(10 / RATE, 20 / RATE),
+        tmp_path / "r.mp4",
+        Span(start - 5 / RATE, 30 / RATE),
+        Span(start, 20 / RATE),
+    )
+    saved = document.replace(project).relinked([rendered]).save(tmp_path / name)
+    assert {s.id for c in saved.project.clips() for s in c.segments} == {"s1"}
+    for ours in (tmp_path / MANIFEST, tmp_path / f"{name}.lp.json"):
+        ours.unlink()  # so that the file is seen as other applications see it
+    seen = open_document(tmp_path / name).project
+    pieces = [c for c in seen.clips() if c.name == "shot 0" and c.place.startswith("V")]
+    assert [round(c.record.duration * RATE) for c in pieces] == [10, 20, 30]
+    assert pieces[1].media.path == tmp_path / "r.mp4"
+    assert [m.name for m in pieces[1].markers if m.name.startswith("lp")] == ["lp expression smile=0.5 for=20f id=s1"]
+    assert [m.name for m in pieces[2].markers if m.name.startswith("lp")] == ["lp stitch 8f id=s2"]
+    before, after = shown(document.project), shown(seen)
+    assert {f: v for f, v in before.items() if not 10 <= f < 30} == {f: v for f, v in after.items() if not 10 <= f < 30}
+    assert [after[f][1] for f in range(10, 30)] == list(range(5, 25))
+
+
+@pytest.mark.parametrize("name", ["out.xml", "out.fcpxml", "out.otio"])
+def test_nests_freezes_reverse_and_higher_tracks_survive(name: str, tmp_path: Path) -> None:
+    media = Media("file", "a.mov", str(tmp_path / "a.mov"), tmp_path / "a.mov", Span(F(3600), F(100)), F(25))
+
+    def clip(place: str, at: int, count: int, first: int, speed: F = F(1), on: bool = True) -> Clip:
+        length = F(count, 25) * abs(speed) if speed else F(1, 25)
+        return Clip(
+            "",
+            place,
+            media,
+            Span(3600 + F(first, 25), length),
+            Span(F(at, 25), F(count, 25)),
+            F(25),
+            speed,
+            on,
+            place=place,
+        )
+
+    inner = Track("V1", "video", (clip("V1/2>V1/1", 0, 30, 400), clip("V1/2>V1/2", 30, 30, 500)))
+    nest = Nest("n", "nested", Span(F(5, 25), F(20, 25)), Span(F(20, 25), F(20, 25)), (inner,), F(25), place="V1/2")
+    low = Track("V1", "video", (clip("V1/1", 0, 20, 50, F(-2)), nest, clip("V1/3", 40, 20, 70, F(0))))
+    high = Track("V2", "video", (Gap(Span(F(0), F(10, 25))), clip("V2/1", 10, 15, 90, on=False)))
+    document = new_document(tmp_path / "n.otio", Project("n", F(25), F(0), (low, high)))
+    again = document.save(tmp_path / name).project
+    assert shown(again) == shown(document.project)
+    was, now = ([c for c in p.clips() if c.place.startswith("V")] for p in (document.project, again))
+    assert [(c.place, c.record, c.enabled, c.speed) for c in now] == [
+        (c.place, c.record, c.enabled, c.speed) for c in was
+    ]
+    assert [c.source for c in now] == [c.source for c in was]
+    (found,) = [i for i in again.tracks[0].items if isinstance(i, Nest)]
+    assert (found.source, found.record) == (nest.source, nest.record)
+
+
+def test_drop_frame_is_taken_from_the_file_and_goes_out_again(tmp_path: Path) -> None:
+    rate = F(30000, 1001)
+    media = Media("file", "a.mov", "/m/a.mov", Path("/m/a.mov"), Span(F(0), F(100)), rate)
+    clip = Clip("", "a", media, Span(F(1), 30 / rate), Span(F(0), 30 / rate), rate, place="V1/1")
+    project = Project("d", rate, 107892 / rate, (Track("V1", "video", (clip,)),), True)
+    document = replace(new_document(tmp_path / "d.otio", project), project=project)
+    for name in ("d.xml", "d.fcpxml", "d.edl"):
+        again = document.save(tmp_path / name).project
+        assert (again.drop_frame, again.rate, again.start) == (True, rate, project.start), name
+
+
+@pytest.mark.parametrize("came", [".otio", ".xml", ".fcpxml"])
+@pytest.mark.parametrize("goes", [".otio", ".xml", ".fcpxml"])
+def test_a_render_can_lie_above_the_untouched_clips(came: str, goes: str, tmp_path: Path) -> None:
+    document = open_document(six(tmp_path).save(tmp_path / f"came{came}").path)
+    renders = []
+    for place, at in (("V1/1", 10), ("V1/3", 130)):
+        clip = next(c for c in document.project.clips() if c.place == place)
+        start = clip.source_time(at / RATE)
+        path = tmp_path / f"r{at}.mp4"
+        renders.append(
+            Rendered(place, Span(at / RATE, 20 / RATE), path, Span(start - 5 / RATE, 30 / RATE), Span(start, 20 / RATE))
+        )
+    saved = document.relinked(renders, above=True).save(tmp_path / f"out{goes}")
+    for ours in (tmp_path / MANIFEST, tmp_path / f"out{goes}.lp.json"):
+        ours.unlink()
+    again = open_document(saved.path).project
+    assert shown(again) == shown(document.project)
+    above = [c for c in again.clips() if c.place.startswith("V2/")]
+    assert [(c.media.path, c.record) for c in above] == [(r.path, r.record) for r in renders]
+    assert [c.source.start - (c.media.available or c.source).start for c in above] == [5 / RATE, 5 / RATE]
+    assert len([c for c in again.clips() if c.place.startswith("V1/")]) == 6

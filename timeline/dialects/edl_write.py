@@ -1,0 +1,101 @@
+"""Writes a project as a CMX 3600 edit list: one picture track and its sound; every loss is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import count
+
+from lp_editor.timeline import marks
+from lp_editor.timeline.dialects.planning import Fade, Laid, Losses, laid_out, source_at
+from lp_editor.timeline.model import Clip, Nest, Project, Track
+from lp_editor.timeline.timecode import drops, nominal, timecode
+
+
+def write(project: Project, losses: Losses) -> str:
+    """The whole list: the first picture track, and the first four sound tracks."""
+    drop = project.drop_frame and drops(project.rate)
+    lines = [f"TITLE: {project.name}", f"FCM: {'DROP FRAME' if drop else 'NON-DROP FRAME'}", ""]
+    numbers = count(1)
+    pictures = [t for t in project.tracks if t.kind == "video"]
+    sounds = [t for t in project.tracks if t.kind == "audio"]
+    kept = [*((t, "V") for t in pictures[:1]), *((t, "A" if n == 1 else f"A{n}") for n, t in enumerate(sounds[:4], 1))]
+    for track, channel in kept:
+        lines += _track(track, channel, project, losses, numbers, drop)
+    for track in (*pictures[1:], *sounds[4:]):
+        if any(isinstance(i, Clip | Nest) for i in track.items):
+            losses.add(track.name, "an edit list has one picture track and four of sound; this one is left out")
+    return "\n".join(lines) + "\n"
+
+
+def _track(
+    track: Track, channel: str, project: Project, losses: Losses, numbers: Iterator[int], drop: bool
+) -> Iterator[str]:
+    """The events of a track. A dissolve begins where the one before ends, so that is where a list cuts."""
+    row = laid_out(track, project.rate)
+    fades = {one.cut: one for one in row if isinstance(one, Fade)}
+    before: Laid | None = None
+    for one in (o for o in row if isinstance(o, Laid)):
+        fade, out = fades.get(one.first), fades.get(one.stop)
+        stop = out.first if out is not None else one.stop
+        yield from _event(one, before, fade, stop, channel, project, losses, next(numbers), drop)
+        before = one
+
+
+def _event(
+    laid: Laid, before: Laid | None, fade: Fade | None, stop: int, channel: str, project: Project, losses: Losses,
+    number: int, drop: bool,
+) -> Iterator[str]:  # fmt: skip
+    item, rate = laid.item, project.rate
+    first = laid.first
+    if isinstance(item, Nest):
+        losses.add(item, "is a nested sequence; the list shows it as one clip of its name")
+    reel = _reel(item)
+    if fade is not None:
+        first = fade.first
+        if "dissolve" not in fade.item.kind.lower():
+            losses.add(item, f"{fade.item.kind} is written as a dissolve")
+        if before is not None and isinstance(before.item, Clip):
+            out = _times(before, fade.first, fade.first, project, drop)
+            yield f"{number:03d}  {_reel(before.item):<8} {channel:<5} C        {out}"
+    kind = f"D    {fade.stop - fade.first:03d}" if fade is not None else "C       "
+    yield f"{number:03d}  {reel:<8} {channel:<5} {kind} {_times(laid, first, stop, project, drop)}"
+    if item.speed != 1 and isinstance(item, Clip):
+        fps = float(item.speed * nominal(rate))
+        yield f"M2   {reel:<8} {fps:06.1f}                {_source(laid, first, rate, drop)}"
+        if item.speed < 0:
+            losses.add(item, "plays backwards; few systems read that from a list")
+    yield f"* {'TO' if fade is not None else 'FROM'} CLIP NAME: {item.name}"
+    if isinstance(item, Clip) and item.media.kind == "file":
+        yield f"* FROM CLIP: {item.media.path or item.media.url}"
+    yield from _marks(item, channel, project, losses, drop)
+
+
+def _marks(item: Clip | Nest, channel: str, project: Project, losses: Losses, drop: bool) -> Iterator[str]:
+    if channel != "V" or not isinstance(item, Clip):
+        return
+    for marker in marks.markers_of(item, project.rate):
+        at = item.record_time(marker.span.start) + project.start
+        yield f"* LOC: {timecode(at, project.rate, drop)} GREEN   {marker.name}"
+    if not item.enabled:
+        losses.add(item, "is switched off, which a list cannot say")
+
+
+def _reel(item: Clip | Nest) -> str:
+    """A reel of at most eight plain characters."""
+    reel = (item.media.reel if isinstance(item, Clip) else "") or "AX"
+    return "".join(c for c in reel if c.isascii() and (c.isalnum() or c in "_-"))[:8] or "AX"
+
+
+def _source(laid: Laid, frame: int, rate: Fraction, drop: bool) -> str:
+    return timecode(max(source_at(laid, frame, rate), Fraction(0)), rate, drop)
+
+
+def _times(laid: Laid, first: int, stop: int, project: Project, drop: bool) -> str:
+    """Source in and out, record in and out; the source counted at the program's rate."""
+    rate = project.rate
+    begin = source_at(laid, first, rate)
+    end = begin + Fraction(stop - first) / rate * (abs(laid.item.speed) or 0)
+    record = [timecode(project.start + Fraction(f) / rate, rate, drop) for f in (first, stop)]
+    source = [timecode(max(t, Fraction(0)), rate, drop) for t in (begin, end)]
+    return " ".join([*source, *record])

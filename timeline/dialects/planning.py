@@ -1,0 +1,170 @@
+"""What writers from the model have in common: items laid on whole program frames, transitions with their cut, losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import ceil
+
+from lp_editor.timeline import marks
+from lp_editor.timeline.model import Clip, Gap, Item, Marker, Nest, Project, Track, Transition
+from lp_editor.timeline.relink import Rendered
+
+ZERO = Fraction(0)
+
+
+@dataclass
+class Losses:
+    """What a dialect cannot say, gathered while it is written."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, item: Item | str, text: str) -> None:
+        """Note a loss, with the place and name of the clip it is of."""
+        place = getattr(item, "place", "") or getattr(item, "name", item)
+        name = getattr(item, "name", "")
+        line = f"{place} {name}: {text}" if name and name != place else f"{place}: {text}"
+        if line not in self.lines:
+            self.lines.append(line)
+
+
+@dataclass(frozen=True)
+class Laid:
+    """An item on whole frames of its composition: those it shows, and how many more lie under transitions.
+
+    ``before`` frames ahead of the first and ``behind`` frames past the last are covered by a transition.
+    """
+
+    item: Clip | Nest
+    first: int
+    stop: int
+    before: int = 0
+    behind: int = 0
+    fades_in: bool = False
+    fades_out: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many frames it shows between its cuts."""
+        return self.stop - self.first
+
+
+@dataclass(frozen=True)
+class Fade:
+    """A transition on whole frames, and the frame of the cut under it."""
+
+    item: Transition
+    first: int
+    stop: int
+    cut: int
+
+
+def laid_out(track: Track, rate: Fraction) -> list[Laid | Fade]:
+    """The items of a track in order, without its gaps."""
+    solid = [i for i in track.items if isinstance(i, Clip | Nest)]
+    cuts = sorted(
+        {
+            _frame(t, rate)
+            for i in track.items
+            if not isinstance(i, Transition | Gap)
+            for t in (i.record.start, i.record.stop)
+        }
+    )
+    fades = [f for i in track.items if isinstance(i, Transition) and (f := _fade(i, cuts, rate)) is not None]
+    found: list[Laid | Fade] = []
+    for item in solid:
+        first, stop = _frame(item.record.start, rate), _frame(item.record.stop, rate)
+        into = next((f for f in fades if f.cut == first), None)
+        out = next((f for f in fades if f.cut == stop), None)
+        found.append(
+            Laid(
+                item,
+                first,
+                stop,
+                first - into.first if into else 0,
+                out.stop - stop if out else 0,
+                into is not None,
+                out is not None,
+            )
+        )
+    return sorted([*found, *fades], key=lambda x: (x.cut, 0) if isinstance(x, Fade) else (x.first, 1))
+
+
+def _frame(time: Fraction, rate: Fraction) -> int:
+    """The first frame at or past a time."""
+    return ceil(time * rate)
+
+
+def _fade(item: Transition, cuts: Sequence[int], rate: Fraction) -> Fade | None:
+    first, stop = _frame(item.record.start, rate), _frame(item.record.stop, rate)
+    inside = [c for c in cuts if first <= c <= stop]
+    if not inside or stop <= first:
+        return None
+    return Fade(item, first, stop, min(inside, key=lambda c: abs(2 * c - first - stop)))
+
+
+def source_at(laid: Laid, frame: int, rate: Fraction) -> Fraction:
+    """The source time that an item shows at a frame of its composition, also outside it."""
+    item, time = laid.item, Fraction(frame) / rate
+    if isinstance(item, Nest):
+        return item.source.start + (time - item.record.start) * item.speed
+    return item.source_time(time)
+
+
+def others_markers(markers: Sequence[Marker]) -> Iterator[Marker]:
+    """The markers that are not ours; those are written from the marks themselves."""
+    return (m for m in markers if not marks.is_ours(m))
+
+
+def zero_of(clip: Clip, losses: Losses) -> Fraction:
+    """The source time of a clip's medium's first frame."""
+    if clip.media.available is not None:
+        return clip.media.available.start
+    if clip.media.kind in ("file", "sequence"):
+        losses.add(clip, "the project does not say which timecode its media begin at; 0 is written")
+    return ZERO
+
+
+def settled(project: Project, rendered: Sequence[Rendered], losses: Losses) -> tuple[Project, list[Rendered]]:
+    """A project without what shows at no whole frame and without empty tracks, its clips' places counted anew."""
+    moved: dict[str, str] = {}
+    tracks = _settled_tracks(project.tracks, "", project.rate, losses, moved)
+    there = [replace(r, place=moved[r.place]) for r in rendered if r.place in moved]
+    return replace(project, tracks=tracks), there
+
+
+def _settled_tracks(
+    tracks: Sequence[Track], prefix: str, rate: Fraction, losses: Losses, moved: dict[str, str]
+) -> tuple[Track, ...]:
+    made: list[Track] = []
+    counts = {"video": 0, "audio": 0}
+    for track in tracks:
+        if not any(_shows(item, rate) for item in track.items):
+            continue
+        counts[track.kind] += 1
+        place = f"{prefix}{track.kind[0].upper()}{counts[track.kind]}"
+        made.append(replace(track, items=tuple(_settled(track.items, place, rate, losses, moved))))
+    return tuple(made)
+
+
+def _shows(item: Item, rate: Fraction) -> bool:
+    solid = isinstance(item, Clip | Nest)
+    return solid and _frame(item.record.stop, rate) > _frame(item.record.start, rate)
+
+
+def _settled(
+    items: Sequence[Item], track: str, rate: Fraction, losses: Losses, moved: dict[str, str]
+) -> Iterator[Item]:
+    number = 0
+    for item in items:
+        if isinstance(item, Clip | Nest):
+            if not _shows(item, rate):
+                losses.add(item, "shows at no whole frame of the program; left out")
+                continue
+            number += 1
+            place = moved[item.place] = f"{track}/{number}"
+            if isinstance(item, Nest):
+                item = replace(item, tracks=_settled_tracks(item.tracks, f"{place}>", item.rate, losses, moved))
+            item = replace(item, place=place)
+        yield item

@@ -1,0 +1,82 @@
+"""Writes a project into a dialect that it did not come in, from the model; every loss is said, clip by clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lp_editor.errors import OutputError
+from lp_editor.timeline.curve import Curve
+from lp_editor.timeline.dialects import (
+    edl_write,
+    fcpxml_patch,
+    fcpxml_write,
+    markup,
+    native,
+    otio,
+    resolve,
+    xmeml_patch,
+    xmeml_write,
+)
+from lp_editor.timeline.dialects.planning import Losses, settled
+from lp_editor.timeline.dialects.source import Source
+from lp_editor.timeline.model import Project
+from lp_editor.timeline.relink import Rendered, split_model
+
+
+@dataclass(frozen=True)
+class Written:
+    """What to write, and what of the project it cannot say."""
+
+    content: bytes
+    losses: Sequence[str] = ()
+
+
+def write(
+    project: Project, rendered: Sequence[Rendered], dialect: str, target: Path, above: bool = False
+) -> Written:  # fmt: skip
+    """A project in a dialect. Raises `OutputError` for one that is not written."""
+    losses = Losses()
+    if dialect in ("otio", "resolve"):
+        return _otio(project, rendered, target, dialect == "resolve", above)
+    if dialect != "edl":
+        project, rendered = settled(project, rendered, losses)
+    if dialect == "xmeml":
+        text = xmeml_write.write(project, losses)
+        plain: Source = xmeml_patch.opened(markup.parse(text.encode(), target), target, None)
+    elif dialect == "fcpxml":
+        text = fcpxml_write.write(project, losses)
+        plain = fcpxml_patch.opened(markup.parse(text.encode(), target), target, None)
+    elif dialect == "edl":
+        return Written(edl_write.write(split_model(project, rendered), losses).encode(), losses.lines)
+    else:
+        raise OutputError(f"{target}: a project is written as .otio, .xml, .fcpxml or .edl")
+    marked = plain.marked(plain.project, project)
+    made = _shown(marked, project, rendered, above)
+    return Written(made.content(), [*losses.lines, *_joints(project, dialect)])
+
+
+def _shown(source: Source, project: Project, rendered: Sequence[Rendered], above: bool) -> Source:
+    """A file with renders in the place of what they were rendered of, or above it."""
+    if not rendered:
+        return source
+    return source.layered(project, rendered) if above else source.relinked(project, rendered)
+
+
+def _joints(project: Project, dialect: str) -> list[str]:
+    """What becomes of marks: their words go out as markers, no more than that."""
+    return [
+        f"{c.place} {c.name}: bezier handles of {s.id} are not in its marker's text"
+        for c in project.clips() for s in c.segments
+        if any(isinstance(v, Curve) and any(k.left or k.right for k in v.keys) for v in s.params.values())
+    ]  # fmt: skip
+
+
+def _otio(project: Project, rendered: Sequence[Rendered], target: Path, for_resolve: bool, above: bool) -> Written:
+    plain = native.viewed(otio.new_tree(project), target)
+    marked = plain.marked(plain.project, project)
+    made = _shown(marked, project, rendered, above)
+    if for_resolve and isinstance(made, native.NativeFile):
+        made = replace(made, tree=resolve.for_resolve(made.tree, *made.pieces()))
+    return Written(made.content())
