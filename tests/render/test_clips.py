@@ -123,7 +123,7 @@ def test_alpha_is_opaque_exactly_where_the_picture_was_changed(
     assert report.rendered > 0
     back = open_document(returned.save(tmp_path / "back.otio").path).project
     assert len(back.tracks) == len(document.project.tracks) + 1  # the renders lie over the original
-    names = sorted(p.name for p in (tmp_path / "clips").iterdir())
+    names = sorted(p.name for p in (tmp_path / "clips").iterdir() if not p.name.startswith("."))
     with VideoSource(tmp_path / "clips" / names[0]) as film, VideoSource(tmp_path / "clips" / names[1]) as mattes:
         assert film.video.format.layout.alpha
         for i in (3, 18):
