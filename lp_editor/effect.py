@@ -21,8 +21,17 @@ from lp_editor.errors import ParamError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.timeline import Curve, Signal
 from lp_editor.timeline.model import ParamValue
+from lp_editor.utterance import Speech
 
-Need: TypeAlias = Literal["sound", "face", "driver"]
+Need: TypeAlias = Literal["sound", "speech", "face", "driver"]
+
+SPEECH_PARAMETERS = ("hears", "sound", "text", "language", "voice", "pace", "offset")
+"""What the host looks at, where an effect that needs speech takes it, to know what is said.
+
+``sound`` a file instead of the clip's sound; ``text`` the words, or what is said without sound; ``language``;
+``voice`` a voice that says the text; ``pace`` of a text; ``offset`` frames that new sound starts late; ``hears`` one of
+``auto``, ``clip``, ``file``, ``text`` and ``voice``.
+"""
 
 RESERVED = ("ease", "face", "preset")
 """Words that ``mark`` keeps for itself, so no parameter may be called so."""
@@ -43,8 +52,8 @@ def knob(default: float, *, low: float, high: float, help: str, unit: str = "") 
     return field(default=Curve.constant(default), metadata={"knob": Knob(low, high, help, unit)})
 
 
-def option(default: bool | int | str, *, help: str) -> Any:
-    """Declare a parameter that cannot be keyframed: a ``bool``, ``int``, ``str`` or ``Literal[...]`` field."""
+def option(default: bool | int | float | str, *, help: str) -> Any:
+    """Declare a parameter that cannot be keyframed: a ``bool``, ``int``, ``float``, ``str`` or ``Literal[...]`` field."""
     return field(default=default, metadata={"help": help})
 
 
@@ -61,14 +70,16 @@ class Scene:
     """What an effect sees of the stretch it edits.
 
     ``seconds`` is its length in record time, ``rate`` the record frames per second. The rest is there for effects
-    that declare it in ``needs``: ``faces`` one a record frame (None where lost), ``sound`` of the stretch, ``driver``
-    the face track of the file that the parameter ``driver`` names, at ``driver_rate`` frames per second.
+    that declare it in ``needs``: ``faces`` one a record frame (None where lost), ``sound`` of the stretch, ``speech``
+    what is said, in seconds from its start (see `SPEECH_PARAMETERS`), ``driver`` the face track of the file that the
+    parameter ``driver`` names, at ``driver_rate`` frames per second.
     """
 
     seconds: float
     rate: Fraction
     faces: Sequence[Face | None] = ()
     sound: Sound | None = None
+    speech: Speech | None = None
     driver: FaceTrack | None = None
     driver_rate: Fraction | None = None
 
@@ -153,6 +164,13 @@ class Effect(ABC):
     @abstractmethod
     def edit(self, scene: Scene) -> Edit:
         """Turn the parameters into what happens to the face."""
+
+    def keyed(self, scene: Scene) -> Mapping[str, ParamValue]:
+        """Parameters worked out from the scene once, when it is marked, for an editor to change; none by default.
+
+        The scene holds ``speech`` and ``sound`` where the effect needs them, no faces.
+        """
+        return {}
 
     @classmethod
     def mark(cls, scene: Scene) -> Sequence[Proposal]:

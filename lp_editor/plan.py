@@ -33,6 +33,7 @@ from lp_editor.registry import Registry
 from lp_editor.timeline.curve import Signal
 from lp_editor.timeline.cut import Event, Morph, Strip, cut, strips, strips_of
 from lp_editor.timeline.model import Ease, Joint, Project, Segment, Span
+from lp_editor.utterance import Speech
 
 DEFAULT_EASE = Ease(Fraction(1, 5), Fraction(1, 5))
 """How a segment comes and goes unless told: 5 frames at 25 a second."""
@@ -57,6 +58,7 @@ class Finding:
     face: str
     faces: Sequence[Face | None] = ()
     sound: Sound | None = None
+    speech: Speech | None = None
     driver: Driver | None = None
 
 
@@ -246,6 +248,7 @@ def scene_of(seconds: float, rate: Fraction, finding: Finding) -> Scene:
         rate,
         finding.faces,
         finding.sound,
+        finding.speech,
         driver.track if driver else None,
         driver.rate if driver else None,
     )

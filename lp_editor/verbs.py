@@ -10,21 +10,23 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from lp_editor.effect import Effect
+from lp_editor.effect import Effect, Scene
 from lp_editor.errors import MediaError, ParamError, ProjectError, TimeError
 from lp_editor.files import make_folder
 from lp_editor.marking import Meaning, joint_length, meant, with_markers
 from lp_editor.media.picture import Picture
 from lp_editor.media.probe import probe
 from lp_editor.media.sink import Codec
-from lp_editor.plan import Plan, scene_of
+from lp_editor.plan import Plan, scene_of, segment_span
 from lp_editor.plan import check as check_edits
 from lp_editor.registry import Registry
 from lp_editor.render.clips import render_clips
+from lp_editor.render.footage import bind
+from lp_editor.render.hearing import speech_of
 from lp_editor.render.program import Settings, opened, render_program, render_still
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.timeline import edit
-from lp_editor.timeline.cut import cut, strips_of
+from lp_editor.timeline.cut import cut, strips, strips_of
 from lp_editor.timeline.document import Document, open_document, undo
 from lp_editor.timeline.find import find_clip, find_segment, marked_span, topmost_clip_at
 from lp_editor.timeline.media import Search
@@ -38,6 +40,7 @@ __all__ = [
     "Report",
     "Settings",
     "delete_key",
+    "key_by_scene",
     "mark",
     "move_key",
     "open_project",
@@ -142,6 +145,32 @@ def _mark_joint(
     before, after = joint_length(length, project.rate, effect)
     joint = Joint(edit.new_id(project), effect, before, after, meaning.params)
     return Marked(document.replace(edit.add_joint(project, found, joint)), found, joint)
+
+
+def key_by_scene(
+    document: Document, segment: str, settings: Settings | None = None, *, registry: Registry | None = None
+) -> tuple[Document, list[str]]:  # fmt: skip
+    """Put the keys into a segment that its effect works out from what is said; needs the media. Returns notes too.
+
+    A segment whose effect works out none stays as it is.
+    """
+    registry = registry or Registry.installed()
+    clip = find_segment(document.project, segment)
+    found = next((s for s in clip.segments if s.id == segment), None)
+    if found is None:
+        return document, []
+    effect = registry.effect(found.effect)
+    if effect.keyed is Effect.keyed:
+        return document, []
+    project, settings = document.project, settings or Settings()
+    strip = next((s for s in strips(cut(project)).values() if s.clip.place == clip.place), None)
+    if strip is None:
+        return document, ["the clip is not seen in the cut, so no keys were made"]
+    said = speech_of(found, effect, bind({strip.key: strip})[strip.key], project, settings.cache)
+    seconds = float(segment_span(strip, found).duration)
+    params = effect.parse(found.params).keyed(Scene(seconds, project.rate, speech=said))
+    notes = [f"speech read by {said.method}", *said.notes]
+    return document.replace(edit.set_params(project, segment, {**found.params, **params})), notes
 
 
 def propose(

@@ -21,6 +21,7 @@ from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths, chunked
 from lp_editor.render.footage import Footage
+from lp_editor.render.hearing import dubbed, dubs
 from lp_editor.render.program import Settings, check_output, mastered, opened
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
@@ -74,7 +75,7 @@ def render_clips(
         delivery, store = mastered(settings.delivery, stage), ChunkStore(settings.cache / "chunks")
         work = ChunkWork(stage, store, delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
-        return [_render(stretch, work, shown, settings, drop) for stretch in stretches], stage.report
+        return [_render(stretch, work, shown, settings, drop, registry) for stretch in stretches], stage.report
 
 
 def _joints(events: Sequence[Event], key: str) -> list[Event]:
@@ -127,7 +128,9 @@ def _handles(footage: Footage, first: int, stop: int, rate: Fraction) -> tuple[i
     return lead, tail
 
 
-def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings, drop: bool) -> Rendered:
+def _render(
+    stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings, drop: bool, registry: Registry
+) -> Rendered:  # fmt: skip
     """Make one file."""
     stage, strip = work.stage, stretch.strip
     first, stop = stretch.first - stretch.lead, stretch.stop + stretch.tail
@@ -144,8 +147,9 @@ def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings
     rate = stage.plan.rate
     span = Span(Fraction(first) / rate, Fraction(stop - first) / rate)
     sounding = Strip(strip.clip, strip.composition_time(span.start), strip.pace)
-    heard = [Heard(sounding, Span(Fraction(0), span.duration))]
-    counts, streams = [c.count for c in chunks], range(len(footage.info.audio))
+    said = dubs({strip.key: sounding}, registry, rate, settings.cache)
+    heard = dubbed([Heard(sounding, Span(Fraction(0), span.duration))], said, stage.report)
+    counts, streams = [c.count for c in chunks], range(max(len(footage.info.audio), len(said) > 0))
     slate = _slate(footage, strip.source_time(span.start), rate, settings, drop)
     with sound_tracks(heard, work.delivery, span.duration, Report(), streams) as tracks:
         paths = chunk_paths(own_work.store, chunks, SUFFIX)
