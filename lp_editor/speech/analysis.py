@@ -36,6 +36,9 @@ NOISY = 12.0
 RATES = (4.0, 25.0)
 """Phones a second of people who speak; more or less says that words and sound do not belong together."""
 
+LONGEST_PHONE = 0.9
+"""Seconds: a sound is held that long by singers, or where words are missing in the text."""
+
 Found = tuple[list[Phone], list[str]]
 
 
@@ -68,7 +71,8 @@ class Reader:
             found = run()
             if found is not None and found[0]:
                 return self._made(*found, seconds, method)
-            self._notes.append(f"{method} failed")
+            if text.strip() and "text" in method:
+                self._notes.append(f"{method} did not find the words in the sound")
         raise AssertionError("energy and bands always answer")
 
     def write(self, text: str, language: str, pace: float) -> Speech:
@@ -102,7 +106,7 @@ class Reader:
             )
         if text:
             self._notes.append(
-                "the text could not be used" if english or (hama and has_espeak()) else self._missing(language)
+                "the text was not used" if english or (hama and has_espeak()) else self._missing(language)
             )
         if hama and english:
             yield "hama phonemes, re-timed by pocketsphinx", lambda: self._retimed(wave, spoken)
@@ -172,7 +176,10 @@ class Reader:
             better += aligned is not None
             found += [replace(p, word=-1) for p in aligned or _spoken_only(heard, sounding(wave, spoken))]
         if found and better < len(pieces):
-            self._notes.append(f"{len(pieces) - better} of {len(pieces)} stretches kept hama's own times")
+            self._notes.append(
+                f"{len(pieces) - better} of {len(pieces)} stretches are not clear speech of one voice (noise, music, "
+                "several at once?); expect wrong closures there, and check them"
+            )
         return (found, []) if better else None
 
     def _allphone(self, wave: Wave, spoken: Sequence[Voice]) -> list[Phone]:
@@ -184,12 +191,17 @@ class Reader:
     # --- results --------------------------------------------------------------------------------------------------
 
     def _made(self, phones: Sequence[Phone], words: Sequence[str], seconds: float, method: str) -> Speech:
-        whole = filled(phones, seconds)
+        known = phones if words else [replace(p, word=-1) for p in phones]
+        whole = filled(known, seconds)
         notes = tuple(dict.fromkeys(self._notes))
         return Speech(seconds, tuple(whole), visemes(whole), openness(whole, seconds), method, tuple(words), notes)
 
     def _plausible(self, phones: Sequence[Phone], spoken: Sequence[Voice]) -> bool:
-        """Whether as many phones were said in the time as people can say."""
+        """Whether as many phones were said in the time as people can say, none of them for too long."""
+        longest = max((p.stop - p.start for p in phones if p.name != SILENCE), default=0.0)
+        if longest > LONGEST_PHONE:
+            self._notes.append(f"a sound of the text would last {longest:.1f} s; the words are not all that is said")
+            return False
         count = sum(p.name != SILENCE for p in phones)
         rate = count / max(sum(v.stop - v.start for v in spoken), 1e-6)
         if not RATES[0] <= rate <= RATES[1]:

@@ -46,8 +46,10 @@ def _resampled(mono: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
 
 def loudness(wave: Wave) -> NDArray[np.float64]:
     """The level of every 10 ms, decibels below full scale, over a Hann window of 25 ms, (N // 160,)."""
+    if len(wave) < HOP:
+        return np.zeros(0)
     size = RATE // 40
     power = np.convolve(np.square(wave, dtype=np.float64), np.hanning(size) / np.hanning(size).sum(), "same")
     count = len(wave) // HOP
     centres = np.arange(count) * HOP + HOP // 2
-    return np.asarray(10 * np.log10(power[centres] + 1e-10)) if count else np.zeros(0)
+    return np.asarray(10 * np.log10(power[centres] + 1e-10))
