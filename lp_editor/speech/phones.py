@@ -99,6 +99,10 @@ round   CH  .18 : ʃ ʒ ɕ ʑ ʂ ʐ
 """The letters of IPA; a sound of several is made of theirs."""
 
 
+VOWELS = "iɪɨjəɘɯɤᵊeɛɜʌɐaæɑäɔɒœɶoøɵɞuwyʉɥʊʏɝɚ"
+"""Vowels and the glides that make diphthongs with them."""
+
+
 def letters(phone: str) -> str:
     """The letters of an IPA sound that the mouth shows: without stress, length, tone, ties and other diacritics."""
     plain = unicodedata.normalize("NFD", phone)
@@ -110,11 +114,14 @@ def articulation(phone: str) -> Articulation:
     """What the mouth does for an ARPAbet sound (small letters) or an IPA one; a sound unknown to both is a schwa."""
     if phone in ARPABET:
         return ARPABET[phone]
-    found = [IPA[letter] for letter in letters(phone)]
+    plain = letters(phone)
+    if len(plain) > 1 and plain[0] not in VOWELS:
+        plain = plain.rstrip("hɦj") or plain[:1]  # breath and palate do not show on the lips
+    found = [IPA[letter] for letter in plain]
     if not found:
         return ARPABET["pau"] if not phone.strip() else ARPABET["ax"]
-    vowels = [a for a in found if a.opening[0] > 0.25 or a.viseme in ("ih", "ou", "RR", "aa", "E", "oh")]
-    if len(found) > 1 and len(vowels) == len(found):
+    vowels = [IPA[letter] for letter in plain if letter in VOWELS]
+    if len(vowels) == len(found):
         return Articulation(found[0].mouth, (found[0].opening[0], found[-1].opening[0]), found[0].viseme)
     # an affricate shows its release: tɕ and dʒ are sh and zh
-    return found[-1] if not vowels else next(a for a in vowels)
+    return vowels[0] if vowels else found[-1]

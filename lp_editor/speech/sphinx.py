@@ -137,7 +137,6 @@ class Sphinx:
             if not numbers:
                 phones.append(Phone(SILENCE, at + LATE, start + stop / FRAMES + LATE))
                 continue
-            part = wave[first * RATE // FRAMES : (stop + 2) * RATE // FRAMES]
             inside = self._piece(wave, [names[n] for n in numbers], first, stop, start)
             if inside is None:
                 failed += 1
