@@ -30,7 +30,8 @@ from lp_editor.timeline.cut import cut, strips, strips_of
 from lp_editor.timeline.document import Document, open_document, undo
 from lp_editor.timeline.find import find_clip, find_segment, marked_span, topmost_clip_at
 from lp_editor.timeline.media import Search
-from lp_editor.timeline.model import Clip, Joint, ParamValue, Segment, Span
+from lp_editor.timeline.model import Clip, Joint, ParamValue, Segment, Span, clips_of
+from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.timecode import exact_rate, parse_time
 
 __all__ = [
@@ -294,7 +295,19 @@ def render_stretches(
         return document.relinked([]), Report(notes=["every mark was rendered before; nothing was to be done"])
     asked = settings or Settings()
     rendered, report = render_clips(project, registry or Registry.installed(), Path(folder), asked, progress, matte)
-    return document.relinked(rendered, above or asked.delivery.alpha), report
+    above = above or asked.delivery.alpha
+    return document.relinked(_placed(document, rendered, above, report), above), report
+
+
+def _placed(document: Document, rendered: Sequence[Rendered], above: bool, report: Report) -> list[Rendered]:
+    """What is relinked: sound only where a project's dialect can, and beside pictures in their own place."""
+    sounds = {c.place for t in document.project.tracks if t.kind == "audio" for c in clips_of((t,))}
+    heard = [r for r in rendered if r.place in sounds]
+    if not heard or (not above and document.path.suffix.lower() == ".otio"):
+        return list(rendered)
+    names = ", ".join(dict.fromkeys(r.path.name for r in heard))
+    report.note(f"the new sound is in {names}, but the sound tracks still play the old one; lay it there by hand")
+    return [r for r in rendered if r.place not in sounds]
 
 
 def still(

@@ -21,7 +21,7 @@ from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths, chunked
 from lp_editor.render.footage import Footage
-from lp_editor.render.hearing import dubbed, dubs
+from lp_editor.render.hearing import dubbed, dubs, with_sound
 from lp_editor.render.program import Settings, check_output, mastered, opened
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
@@ -75,7 +75,10 @@ def render_clips(
         delivery, store = mastered(settings.delivery, stage), ChunkStore(settings.cache / "chunks")
         work = ChunkWork(stage, store, delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
-        return [_render(stretch, work, shown, settings, drop, registry) for stretch in stretches], stage.report
+        rendered = [_render(stretch, work, shown, settings, drop, registry) for stretch in stretches]
+        said = {d.strip.key for d in dubs(marked, registry, project.rate, settings.cache)}
+        sounding = [one for made in rendered if made.place in said for one in with_sound(made, project)]
+        return [*rendered, *sounding], stage.report
 
 
 def _joints(events: Sequence[Event], key: str) -> list[Event]:

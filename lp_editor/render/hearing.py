@@ -22,6 +22,7 @@ from lp_editor.speech import read_speech, read_text, spoken_file, wave_of
 from lp_editor.speech.waveform import to_wave
 from lp_editor.timeline.cut import Heard, Strip, heard
 from lp_editor.timeline.model import Clip, Media, Project, Segment, Span
+from lp_editor.timeline.relink import Rendered
 from lp_editor.utterance import Speech
 
 FADE = Fraction(1, 100)
@@ -217,3 +218,17 @@ def _without(sound: Heard, span: Span) -> Iterator[Heard]:
         yield replace(sound, span=Span.between(sound.span.start, span.start), fall=FADE)
     if sound.span.stop > span.stop:
         yield replace(sound, span=Span.between(span.stop, sound.span.stop), rise=FADE)
+
+
+def with_sound(rendered: Rendered, project: Project) -> Iterator[Rendered]:
+    """The same file in the place of the sound that belongs to a rendered picture: it holds the new sound of a segment."""
+    picture = next((c for c in project.clips() if c.place == rendered.place), None)
+    if picture is None:
+        return
+    for clip in (c for track in project.tracks if track.kind == "audio" for c in track.items):
+        if not isinstance(clip, Clip) or clip.media.path != picture.media.path or clip.speed != 1:
+            continue
+        shared = clip.record.intersect(rendered.record)
+        if shared is not None:
+            start = rendered.source.start + shared.start - rendered.record.start
+            yield replace(rendered, place=clip.place, record=shared, source=Span(start, shared.duration))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import wave as waves
 from dataclasses import replace
 from fractions import Fraction
@@ -215,3 +216,62 @@ def test_bad_input_is_told(tmp_path: Path, lip_sync: type[Effect]) -> None:
     ):
         with pytest.raises((ParamError, MediaError), match=told):
             marked(document, settings, **params)
+
+
+def with_film(folder: Path, media: Path) -> Document:
+    """A project of a film with sound on a picture and a sound track, two seconds."""
+    span = Span(Fraction(0), Fraction(2))
+    clip = Clip("", "still", Media("file", media.name, str(media), media), span, span, Fraction(25))
+    tracks = (Track("V1", "video", (clip,)), Track("A1", "audio", (clip,)))
+    return new_document(folder / "cut.otio", Project("cut", Fraction(25), Fraction(0), tracks)).save()
+
+
+def test_a_project_comes_back_with_the_new_sound(filmed: Path, tmp_path: Path) -> None:
+    settings = Settings(engine="mesh", cache=tmp_path / "cache")
+    document = with_film(tmp_path, filmed)
+    made = verbs.mark(
+        document, "lip_sync", clip="still", at="1s", length="0.6s", params={"sound": str(LINE), "text": TEXT}
+    )
+    document, notes = verbs.key_by_scene(made.document, made.mark.id, settings)
+    assert notes == ["speech read by pocketsphinx alignment with text"]
+    relinked, report = verbs.render_stretches(document, tmp_path / "rendered", settings)
+    assert not any("by hand" in note for note in report.notes)
+    saved = relinked.save(tmp_path / "back.otio")
+    shown = [c["active_media_reference_key"] for t in _tracks(saved.path) for c in t["children"]]
+    assert shown == ["DEFAULT_MEDIA", "lp_editor", "DEFAULT_MEDIA"] * 2
+    again = verbs.open_project(tmp_path / "back.otio")
+    assert [c.place for c in again.project.clips()] == ["V1/1", "A1/1"]
+
+
+def test_what_a_dialect_cannot_relink_is_told(filmed: Path, tmp_path: Path) -> None:
+    settings = Settings(engine="mesh", cache=tmp_path / "cache")
+    with_film(tmp_path, filmed).save(tmp_path / "cut.xml")
+    document = verbs.open_project(tmp_path / "cut.xml")
+    made = verbs.mark(
+        document, "lip_sync", clip="still", at="1s", length="0.4s", params={"sound": str(LINE), "text": TEXT}
+    )
+    _, report = verbs.render_stretches(made.document, tmp_path / "rendered", settings)
+    assert any("lay it there by hand" in note for note in report.notes)
+
+
+def _tracks(path: Path) -> list[dict[str, list[dict[str, str]]]]:
+    tracks: list[dict[str, list[dict[str, str]]]] = json.loads(path.read_text())["tracks"]["children"]
+    return tracks
+
+
+def test_only_the_clips_own_sound_gives_way(filmed: Path, tmp_path: Path) -> None:
+    settings = Settings(Delivery(Codec.FFV1), "mesh", cache=tmp_path / "cache")
+    document = with_film(tmp_path, filmed)
+    params = {"sound": str(LINE), "text": TEXT, "strength": "0", "still": "0"}
+    made = verbs.mark(document, "lip_sync", clip="still", at="1s", length="0.6s", params=params)
+    verbs.render(document, tmp_path / "before.mkv", settings)
+    verbs.render(made.document, tmp_path / "after.mkv", settings)
+    sounds = []
+    for name in ("before", "after"):
+        with SoundSource(tmp_path / f"{name}.mkv") as source:
+            rate = source.info.rate
+            sounds.append(source.read(0, 2 * rate)[:, 0])
+    changed = np.abs(sounds[0] - sounds[1]) > 1e-4
+    assert changed[round(1.02 * rate) : round(1.58 * rate)].mean() > 0.5
+    assert not changed[: round(0.98 * rate)].any()
+    assert not changed[round(1.62 * rate) :].any()
