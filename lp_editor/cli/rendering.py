@@ -113,6 +113,10 @@ def _add_delivery(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--quality", type=int, metavar="CRF", help="h264 and hevc: 0 (best) to 51")
     command.add_argument("--depth", type=int, metavar="BITS", help="h264: 8, 10; hevc: 8, 10, 12; png: 8, 16")
+    command.add_argument(
+        "--encoder", choices=("hardware",), default="",
+        help="h264 and hevc by the graphics processor where that works; faster, not equal to the bit from run to run",
+    )  # fmt: skip
     command.add_argument("--sound", choices=("pcm", "aac", "flac"), default="", help="what sound is written as")
     command.add_argument("--reel", metavar="NAME", help="the reel that files bear; without it the project's or media's")
 
@@ -142,6 +146,7 @@ def _settings(asked: argparse.Namespace) -> Settings:
     delivery = Delivery(
         Codec(asked_for.get("codec", "h264")), asked_for.get("profile", ""), asked_for.get("quality"),
         asked_for.get("depth"), asked_for.get("sound", ""), alpha=asked_for.get("alpha", False),
+        encoder=asked_for.get("encoder", ""),
     )  # fmt: skip
     return Settings(
         delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,

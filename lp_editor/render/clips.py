@@ -21,7 +21,7 @@ from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths, chunked
 from lp_editor.render.footage import Footage
-from lp_editor.render.program import Settings, check_output, mastered, opened
+from lp_editor.render.program import Settings, check_output, opened, settled
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
 from lp_editor.render.stage import Stage
@@ -71,8 +71,8 @@ def render_clips(
             check_output(stretch.path, settings.force)
             if matte:
                 check_output(_matte_path(stretch.path), settings.force)
-        delivery, store = mastered(settings.delivery, stage), ChunkStore(settings.cache / "chunks")
-        work = ChunkWork(stage, store, delivery, matte, 0, progress, stage.report)
+        store = ChunkStore(settings.cache / "chunks")
+        work = ChunkWork(stage, store, settings.delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
         return [_render(stretch, work, shown, settings, drop) for stretch in stretches], stage.report
 
@@ -135,8 +135,8 @@ def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings
     assert footage.info.video is not None
     own = replace(stage, format=footage.info.video.format)
     check_delivery(stretch.path, work.delivery, own.format)
-    own_work = replace(work, stage=own)
-    chunks = chunked(own, _events(strip, first, stop, events), work.delivery)
+    own_work = replace(work, stage=own, delivery=settled(work.delivery, own))
+    chunks = chunked(own, _events(strip, first, stop, events), own_work.delivery)
     todo = [c for c in chunks if own_work.missing(c)]
     own_work = replace(own_work, total=sum(c.count for c in todo) + stage.report.rendered)
     settings.executor.run(own_work.make, todo)
