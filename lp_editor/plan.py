@@ -58,6 +58,9 @@ class Finding:
     faces: Sequence[Face | None] = ()
     sound: Sound | None = None
     driver: Driver | None = None
+    poses: FloatArray = field(default_factory=lambda: np.zeros((0, 3)), compare=False)
+    gazes: FloatArray = field(default_factory=lambda: np.zeros((0, 2)), compare=False)
+    size: tuple[int, int] | None = None
 
 
 Findings = Mapping[str, Finding]
@@ -248,6 +251,9 @@ def scene_of(seconds: float, rate: Fraction, finding: Finding) -> Scene:
         finding.sound,
         driver.track if driver else None,
         driver.rate if driver else None,
+        finding.poses,
+        finding.gazes,
+        finding.size,
     )
 
 
