@@ -20,6 +20,7 @@ from lp_editor.media.sink import Codec
 from lp_editor.plan import Plan, scene_of
 from lp_editor.plan import check as check_edits
 from lp_editor.registry import Registry
+from lp_editor.render.checks import with_checks
 from lp_editor.render.clips import render_clips
 from lp_editor.render.program import Settings, check_output, opened, render_program, render_still
 from lp_editor.render.report import Progress, Report, silent
@@ -265,7 +266,8 @@ def render_stretches(
         return document.relinked([]), Report(notes=["every mark was rendered before; nothing was to be done"])
     asked = settings or Settings()
     rendered, report = render_clips(project, registry or Registry.installed(), Path(folder), asked, progress, matte)
-    return document.relinked(rendered, above or asked.delivery.alpha), report
+    checked = document.replace(with_checks(document.project, report.checks)) if report.checks else document
+    return checked.relinked(rendered, above or asked.delivery.alpha), report
 
 
 FLAVOURS = {"premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio"}

@@ -19,6 +19,7 @@ from lp_editor.media.codecs import Codec, check_delivery
 from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
+from lp_editor.render.checks import checks
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths, chunked
 from lp_editor.render.footage import Footage
 from lp_editor.render.program import Settings, check_output, opened, settled
@@ -74,7 +75,9 @@ def render_clips(
         store = ChunkStore(settings.cache / "chunks")
         work = ChunkWork(stage, store, settings.delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
-        return [_render(stretch, work, shown, settings, drop) for stretch in stretches], stage.report
+        made = [_render(stretch, work, shown, settings, drop) for stretch in stretches]
+        stage.report.renders, stage.report.checks = made, checks(stage)
+        return made, stage.report
 
 
 def _joints(events: Sequence[Event], key: str) -> list[Event]:
