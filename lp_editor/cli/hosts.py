@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,28 @@ def add(commands: Any) -> None:
     add_return(watch)
     add_common(watch)
     watch.set_defaults(run=_watch)
+    install = commands.add_parser(
+        "install", help="put our scripts into an editing application",
+        description="resolve: two entries under Workspace > Scripts, which render the marks of the current timeline\n"
+        "into a duplicate of it: as takes of their clips, or on a track above.",
+        epilog="examples:\n  lp-editor install resolve\n  lp-editor install resolve --uninstall\n",
+    )  # fmt: skip
+    install.add_argument("application", choices=("resolve",))
+    install.add_argument("--uninstall", action="store_true", help="take them away again")
+    install.add_argument("--folder", type=Path, metavar="DIR", help="where to; where the application looks, without")
+    install.set_defaults(run=_install)
+
+
+def _install(asked: argparse.Namespace) -> int:
+    from lp_editor.hosts.install import install_resolve, resolve_folder, uninstall_resolve
+
+    folder = asked.folder or resolve_folder(sys.platform, Path.home(), os.environ)
+    files = uninstall_resolve(folder) if asked.uninstall else install_resolve(folder)
+    for path in files:
+        print(path)
+    if asked.uninstall and not files:
+        print(f"nothing of ours lies in {folder}", file=sys.stderr)
+    return 0
 
 
 def _watch(asked: argparse.Namespace) -> int:

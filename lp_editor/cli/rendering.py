@@ -80,6 +80,9 @@ def add_return(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--mode", choices=("replace", "above"), default="replace", help="in the clips' place, or on a track above"
     )
+    command.add_argument(
+        "--whole", action="store_true", help="each marked clip as one file, from end to end: for take selectors"
+    )
     _add_delivery(command)
 
 
@@ -87,6 +90,7 @@ def _roundtrip(asked: argparse.Namespace) -> int:
     from lp_editor import verbs
     from lp_editor.cli.catalogue import installed
     from lp_editor.cli.progress import shown, tell
+    from lp_editor.summary import returned
 
     document = opened(asked)
     folder = asked.output or document.path.with_name(document.path.stem + ".lp")
@@ -96,7 +100,7 @@ def _roundtrip(asked: argparse.Namespace) -> int:
             registry=installed(), progress=progress,
         )  # fmt: skip
     tell_losses(made.document)
-    tell(made.report, str(made.path), asked.quiet, asked.json)
+    tell(made.report, str(made.path), asked.quiet, asked.json, returned(document.project, made.report))
     return 0
 
 
@@ -150,7 +154,7 @@ def settings_of(asked: argparse.Namespace) -> Settings:
     )  # fmt: skip
     return Settings(
         delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
-        LocalExecutor(workers), reel=getattr(asked, "reel", None),
+        LocalExecutor(workers), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
     )  # fmt: skip
 
 

@@ -136,10 +136,10 @@ class LivePortraitEngine:
     def _pictures(self, picture: FacePicture, filmed: Hold, motions: Sequence[Hold]) -> list[Image]:
         """What the networks make of a face held in several ways; its appearance is computed once."""
         volume = self.nets.appearance(_images([_crop(picture, filmed.seen.square)]))
-        at_rest = torch.from_numpy(filmed.points[None])
+        at_rest = torch.from_numpy(np.array(filmed.points[None]))
         images = []
         for motion in motions:
-            driving = self.nets.stitch(at_rest, torch.from_numpy(motion.points[None]))
+            driving = self.nets.stitch(at_rest, torch.from_numpy(np.array(motion.points[None])))
             made = self.nets.generate(self.nets.warp(volume, at_rest, driving).feature)
             images.append(to_image(as_array(made[0])))
         return images

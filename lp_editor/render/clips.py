@@ -98,6 +98,7 @@ def _stretches(
             rows = segment_rows(strip, segment, first, count, rate)
             if len(rows):
                 spans.append((first + int(rows[0]), first + int(rows[-1]) + 1))
+        spans = [(visible.start, visible.stop)] if settings.whole and spans else spans
         spans = [(max(a, visible.start), min(b, visible.stop)) for a, b in spans]
         for number, (a, b) in enumerate(merged([s for s in spans if s[1] > s[0]]), 1):
             lead, tail = _handles(stage.footage[key], a, b, rate)

@@ -49,6 +49,8 @@ class Settings:
     executor: Executor = field(default_factory=LocalExecutor)
     cache: Path = field(default_factory=cache_folder)
     reel: str | None = None
+    whole: bool = False
+    """Of marked stretches: each marked clip as one file, from end to end."""
 
     @property
     def delivery(self) -> Delivery:
