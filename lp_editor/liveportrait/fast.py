@@ -87,7 +87,7 @@ class Compiled(nn.Module):
 
     def forward(self, x: Tensor) -> Any:
         """One tensor, or as many as the network gives."""
-        made = list(zip(*(self._one(one) for one in x.contiguous().split(1)), strict=True))
+        made = list(zip(*(self._one(one) for one in x.contiguous().chunk(len(x))), strict=True))
         whole = [torch.cat(parts) if len(parts) > 1 else parts[0] for parts in made]
         return whole[0] if len(whole) == 1 else tuple(whole)
 

@@ -74,9 +74,9 @@ class FoldedSpadeBlock(nn.Module):
         y = self.conv_0(F.leaky_relu(self.norm_0(normal, hidden[0]), SLOPE))
         y = self.norm_1(F.instance_norm(y, eps=NORM_EPS), hidden[1])
         y = self.conv_1(F.leaky_relu(y, SLOPE))
-        if not self.changes:
-            return x + y
-        out: Tensor = self.shortcut.offset(hidden[2]) + self.conv_s(self.shortcut.gain(hidden[2]) * normal) + y
+        if self.changes:
+            x = self.shortcut.offset(hidden[2]) + self.conv_s(self.shortcut.gain(hidden[2]) * normal)
+        out: Tensor = x + y
         return out
 
 

@@ -24,16 +24,16 @@ class DeepConv(nn.Module):
         taps = conv.kernel_size[0]
         length = depth + taps // 2  # what wraps around meets zeros
         length += 1 - length % 2
-        self.depth, self.half = depth, length // 2
+        self.waves = length // 2
         self.register_buffer("bias", conv.bias.reshape(1, -1, 1, 1, 1))
-        angle = 2 * torch.pi / length * torch.arange(self.half + 1, dtype=torch.float64)[:, None]
+        angle = 2 * torch.pi / length * torch.arange(self.waves + 1, dtype=torch.float64)[:, None]
         there = angle * torch.arange(depth)
         forward = torch.stack([torch.cos(there), -torch.sin(there)], 1)  # (frequencies, parts, depth)
-        weight = torch.full((self.half + 1, 1), 2 / length, dtype=torch.float64)
+        weight = torch.full((self.waves + 1, 1), 2 / length, dtype=torch.float64)
         weight[0] = 1 / length
         back = torch.stack([weight * torch.cos(there), -weight * torch.sin(there)], 1)
-        self.register_buffer("there", forward.flatten(0, 1)[[0, *range(2, 2 * self.half + 2)]].float())
-        self.register_buffer("back", back.flatten(0, 1)[[0, *range(2, 2 * self.half + 2)]].T.contiguous().float())
+        self.register_buffer("there", forward.flatten(0, 1)[[0, *range(2, 2 * self.waves + 2)]].float())
+        self.register_buffer("back", back.flatten(0, 1)[[0, *range(2, 2 * self.waves + 2)]].T.contiguous().float())
         at = angle * (torch.arange(taps) - taps // 2)  # a kernel slides forwards: its spectrum is conjugate
         kernel = conv.weight.double()
         real = torch.einsum("oidhw,fd->foihw", kernel, torch.cos(at))
@@ -46,7 +46,7 @@ class DeepConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inside, depth, H, W) to (B, outside, depth, H, W)."""
         batch, channels, depth, height, width = x.shape
-        count = 2 * self.half + 1
+        count = 2 * self.waves + 1
         lines = x.permute(0, 2, 3, 4, 1).reshape(batch, depth, height * width * channels)  # channels last, as stored
         spectrum = torch.matmul(self.get_buffer("there"), lines).reshape(batch * count, height, width, channels)
         parts = spectrum.permute(0, 3, 1, 2).reshape(batch, count, channels, height, width).unbind(1)
@@ -69,7 +69,7 @@ class FlatConv(nn.Module):
     def __init__(self, conv: nn.Conv2d, depth: int) -> None:
         super().__init__()
         size = conv.kernel_size[0]
-        kernel = conv.weight[0].unflatten(0, (-1, depth))  # (inside, depth, h, w)
+        kernel = conv.weight[0].reshape(-1, depth, *conv.kernel_size)  # (inside, depth, h, w)
         given = kernel.flatten(2).permute(2, 0, 1)[..., None, None]  # (h * w, inside, depth, 1, 1)
         self.register_buffer("given", given.contiguous())
         self.register_buffer("summed", torch.eye(size * size).reshape(1, size * size, size, size))
