@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from lp_editor.engine import FloatImage
 from lp_editor.face import Box
 from lp_editor.faces import canonical as mesh
+from lp_editor.faces.occlusion import soft
 from lp_editor.mesh.bases import Array, step
 from lp_editor.mesh.borrowed import Lent, lid_over
-from lp_editor.mesh.layers import Canvas, around, polygon, soft, stroke
+from lp_editor.mesh.layers import Canvas, around, polygon, stroke
 
 LIMBUS = (0.90, 1.14)
 """The iris plate fades out between these parts of the iris radius (mesh_engine notes, 7)."""

@@ -11,9 +11,10 @@ from lp_editor.face import FacePicture
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import to_frame, to_local
 from lp_editor.faces.measure import eye_ratio, gaze_angles, lip_ratio, pose_angles
+from lp_editor.faces.occlusion import soft
 from lp_editor.mesh import field
 from lp_editor.mesh.engine import MeshEngine, MeshLook
-from lp_editor.mesh.layers import soft, swatches
+from lp_editor.mesh.layers import swatches
 from lp_editor.mesh.shape import BROWS, EYES, MOST_OPEN, MeshMotion, rotation
 
 ENGINE = MeshEngine()
