@@ -1,43 +1,44 @@
-"""One command for a machine with a GPU: parity, half precision, compilation, and milliseconds of each network.
+"""One command for a machine with a GPU: parity, half precision, graphs, compilation, and milliseconds of each network.
 
-python benchmarks/gpu.py --golden DIR --weights DIR [--device cuda]
+    python benchmarks/gpu.py --golden DIR --weights DIR [--device cuda]
+
+The line "engine" is what a render takes: half precision where it is sound, W and G recorded as one graph. The others say
+whether it should take something else on this card. What does not run here says so and is left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import parity
 import torch
 from liveportrait import calls, inputs
+from torch import Tensor
 
 from lp_editor.errors import LpEditorError
 from lp_editor.liveportrait import load_networks
+from lp_editor.liveportrait.batches import LARGEST_ON_GPU
 from lp_editor.liveportrait.fold import folded
+from lp_editor.liveportrait.gpu import HALF_ERROR, Graphed, best_on_gpu, halved, settled
 from lp_editor.liveportrait.networks import Networks
 
-HALF = 2e-2
-"""Of the picture in half precision (golden/README.md)."""
 
-
-def milliseconds(nets: Networks, device: str, rounds: int = 20) -> dict[str, float]:
-    """Of each network, a batch of one."""
-    found = {}
-    for name, call in calls(nets, inputs(nets)).items():
-        for _ in range(3):
-            call()
-        _wait(device)
-        start = perf_counter()
-        for _ in range(rounds):
-            call()
-        _wait(device)
-        found[name] = (perf_counter() - start) / rounds * 1000
-    return found
+def milliseconds(call: Callable[[], Tensor], device: str, rounds: int = 20) -> float:
+    """Of one call, when everything is warm."""
+    for _ in range(3):
+        call()
+    _wait(device)
+    start = perf_counter()
+    for _ in range(rounds):
+        call()
+    _wait(device)
+    return (perf_counter() - start) / rounds * 1000
 
 
 def _wait(device: str) -> None:
@@ -55,15 +56,39 @@ def report(name: str, nets: Networks, plain: Networks, device: str) -> None:
     """Print one path's milliseconds and its picture's error."""
     try:
         at = inputs(plain)
-        wanted = plain.generate(plain.warp(at.volume, at.source, at.driving).feature)
-        made = nets.generate(nets.warp(at.volume, at.source, at.driving).feature)
-        apart = float((made - wanted).abs().mean()), float((made - wanted).abs().max())
-        times = "  ".join(f"{n} {ms:7.2f} ms" for n, ms in milliseconds(nets, device).items())
+        wanted = plain.pictures(at.volume, at.source, at.driving)
+        made = nets.pictures(at.volume, at.source, at.driving)
+        times = "  ".join(f"{n} {milliseconds(call, device):7.2f} ms" for n, call in calls(nets, at).items())
     except RuntimeError as error:  # a card without half precision, a compiler that is not there
         print(f"{name:<22} does not run here: {str(error).splitlines()[0][:120]}")
         return
+    print(f"{name:<22} {times}  {errors(made, wanted)}")
+
+
+def errors(made: Tensor, wanted: Tensor) -> str:
+    """How far a picture is from the exact one."""
+    apart = (made - wanted).abs()
     sound = "" if torch.isfinite(made).all() else "  NOT FINITE: take float32 on this card"
-    print(f"{name:<22} {times}  error mean {apart[0]:.1e} max {apart[1]:.1e} (half: {HALF:.0e}){sound}")
+    return f"error mean {float(apart.mean()):.1e} max {float(apart.max()):.1e} (half: {HALF_ERROR:.0e} mean){sound}"
+
+
+def engine(plain: Networks, device: str) -> None:
+    """Print what a render takes: its milliseconds a picture at each batch size."""
+    nets = best_on_gpu(plain)
+    pictures = Graphed(nets.pictures)
+    at = inputs(plain)
+    wanted = plain.pictures(at.volume, at.source, at.driving)
+    size = LARGEST_ON_GPU
+    while size:
+        rows = [x.expand(size, *x.shape[1:]).contiguous() for x in (nets.appearance(at.image), at.source, at.driving)]
+        try:
+            took = milliseconds(partial(pictures, *rows), device) / size
+        except torch.OutOfMemoryError:
+            print(f"engine, {size} at once      memory does not hold them: a render halves its batches")
+        else:
+            print(f"engine, {size} at once      {took:7.2f} ms a picture  {errors(pictures(*rows)[:1], wanted)}")
+        size //= 2
+    print(f"engine: {nets.dtype}, graphs {'recorded' if pictures.works else 'not possible here'}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +102,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
         plain = load_networks(asked.weights, asked.device)
-        half = folded(load_networks(asked.weights, asked.device, torch.float16))
         results = parity.run(asked.golden, plain)
     except LpEditorError as error:
         print(f"gpu: {error}", file=sys.stderr)
@@ -88,8 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"parity in float32: {len(results)} cases, {len(failed)} failed")
     report("float32", plain, plain, asked.device)
     report("float32 folded", folded(plain), plain, asked.device)
-    report("half folded", half, plain, asked.device)
-    report("half folded compiled", compiled(half), plain, asked.device)
+    half = halved(settled(plain))
+    report("half", half, plain, asked.device)
+    report("half folded", halved(folded(plain)), plain, asked.device)
+    report("half compiled", compiled(half), plain, asked.device)
+    engine(plain, asked.device)
     return 1 if failed else 0
 
 

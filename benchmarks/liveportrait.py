@@ -73,7 +73,7 @@ def compare(path: str, plain: Networks, other: Networks, at: Inputs, rounds: int
     ours, base = calls(other, at), calls(plain, at)
     total = {"plain": 0.0, path: 0.0}
     for name in ("F", "M", "W", "G"):
-        shared = name in "FM"  # the same network on every path
+        shared = getattr(other, name) is getattr(plain, name)
         best = [float("inf"), float("inf")]
         for _ in range(rounds):
             seconds, wanted = timed(base[name])

@@ -33,7 +33,8 @@ class Patch:
     """What an engine changes in a frame, inside ``box`` (pixels of the frame).
 
     Every array covers the whole box at a resolution of the engine's choice, (h, w), and is resampled to the box by
-    the compositor; give them at the box's own size for exact control.
+    the compositor; give them at the box's own size for exact control. Where patches are stored, those of large faces are
+    made coarser (`lp_editor.render.packing`); the mask never is.
 
     - ``mask`` (h, w) float32, 0..1: how much of the change shows. 0 leaves the pixel as filmed, to the bit.
     - ``flow`` (h, w, xy) float32 or None: each pixel shows what was filmed at its place + flow, in frame pixels.

@@ -20,10 +20,11 @@ from lp_editor.media.sink import Codec
 from lp_editor.plan import Plan, scene_of, segment_span
 from lp_editor.plan import check as check_edits
 from lp_editor.registry import Registry
+from lp_editor.render.checks import with_checks
 from lp_editor.render.clips import render_clips
 from lp_editor.render.footage import bind
 from lp_editor.render.hearing import speech_of
-from lp_editor.render.program import Settings, opened, render_program, render_still
+from lp_editor.render.program import Settings, check_output, opened, render_program, render_still
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.timeline import edit
 from lp_editor.timeline.cut import cut, strips, strips_of
@@ -295,8 +296,9 @@ def render_stretches(
         return document.relinked([]), Report(notes=["every mark was rendered before; nothing was to be done"])
     asked = settings or Settings()
     rendered, report = render_clips(project, registry or Registry.installed(), Path(folder), asked, progress, matte)
+    checked = document.replace(with_checks(document.project, report.checks)) if report.checks else document
     above = above or asked.delivery.alpha
-    return document.relinked(_placed(document, rendered, above, report), above), report
+    return checked.relinked(_placed(document, rendered, above, report), above), report
 
 
 def _placed(document: Document, rendered: Sequence[Rendered], above: bool, report: Report) -> list[Rendered]:
@@ -308,6 +310,44 @@ def _placed(document: Document, rendered: Sequence[Rendered], above: bool, repor
     names = ", ".join(dict.fromkeys(r.path.name for r in heard))
     report.note(f"the new sound is in {names}, but the sound tracks still play the old one; lay it there by hand")
     return [r for r in rendered if r.place not in sounds]
+
+
+FLAVOURS = {"premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio"}
+"""What a project can be written for, and the end of its file's name."""
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """What came of there and back: the project to import, as saved, and the render's report."""
+
+    document: Document
+    report: Report
+
+    @property
+    def path(self) -> Path:
+        """The project's file."""
+        return self.document.path
+
+
+def roundtrip(
+    document: Document,
+    folder: str | Path,
+    settings: Settings | None = None,
+    *,
+    flavour: str = "",
+    above: bool = False,
+    registry: Registry | None = None,
+    progress: Progress = silent,
+) -> RoundTrip:
+    """Render every marked stretch into a folder, and write the project that shows them beside: as it came, or for one of
+    `FLAVOURS`. Raises `OutputError` for a project that is there already, unless ``settings.force``."""
+    asked = settings or Settings()
+    name = Path(document.returned_name)
+    target = Path(folder) / (name.with_suffix(FLAVOURS[flavour]) if flavour else name)
+    if target.exists():
+        check_output(target, asked.force)
+    relinked, report = render_stretches(document, folder, asked, above=above, registry=registry, progress=progress)
+    return RoundTrip(relinked.save(target, flavour), report)
 
 
 def still(

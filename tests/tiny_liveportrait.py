@@ -47,7 +47,7 @@ def networks() -> Networks:
     F = AppearanceExtractor((4, 8, 8), volume, 1)
     M = MotionExtractor((1, 1, 1, 1), (8, 8, 16, 16), build.KEYPOINTS, build.BINS)
     W = WarpingModule(build.KEYPOINTS, volume, 1, (8, 8, 8, 8, 8), 4, feature)
-    G = Generator(feature, (16, 8, 8), 1, 8)
+    G = Generator(feature, (16, 12, 8), 1, 8)
     S, eye, lip = KeypointNet((126, 16, 65)), KeypointNet((66, 16, 63)), KeypointNet((65, 16, 63))
     for seed, net in enumerate((F, M, W, G, S, eye, lip)):
         filled(net, seed)

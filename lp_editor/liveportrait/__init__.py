@@ -33,6 +33,6 @@ def lp_engine(name: str, device: str) -> Engine[Any, Any] | None:
     """The engine ``liveportrait``, or ``liveportrait-paste``, where its weights are; None elsewhere."""
     if name not in ("liveportrait", "liveportrait-paste") or not has_weights(models.folder()):
         return None
-    from lp_editor.liveportrait.engine import started  # heavy, so only when asked for
+    from lp_editor.liveportrait.start import started  # heavy, so only when asked for
 
     return started(models.folder(), device, "paste" if name.endswith("paste") else "detail")

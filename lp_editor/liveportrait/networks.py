@@ -40,8 +40,8 @@ class MotionInfo:
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks on one device in one precision. Everything comes out in float32 but ``warp`` and ``appearance``,
-    whose results feed the next network in the precision of the networks."""
+    """The networks on one device. F, W and G are of one precision, ``dtype``; M and the keypoint networks always compute in
+    float32. Everything comes out in float32 but ``warp`` and ``appearance``, whose results feed the next network."""
 
     F: AppearanceExtractor
     M: MotionExtractor
@@ -62,7 +62,7 @@ class Networks:
     @torch.inference_mode()
     def motion(self, images: Tensor) -> MotionInfo:
         """How the faces of RGB pictures (B, 3, 256, 256) in 0..1 are held."""
-        raw: RawMotion = self.M(self._here(images))
+        raw: RawMotion = self.M(self._exact(images))
         return MotionInfo(
             degrees(raw.pitch), degrees(raw.yaw), degrees(raw.roll), raw.t.float(),
             raw.exp.float().reshape(-1, KEYPOINTS, 3), raw.scale.float(), raw.kp.float().reshape(-1, KEYPOINTS, 3),
@@ -71,7 +71,7 @@ class Networks:
     @torch.inference_mode()
     def warp(self, volume: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Warped:
         """A volume (B, 32, 16, 64, 64) moved from keypoints to keypoints, (B, 21, xyz) each."""
-        out: Warped = self.W(self._here(volume), self._points(kp_source), self._points(kp_driving))
+        out: Warped = self.W(self._here(volume), self._exact(kp_source), self._exact(kp_driving))
         return out
 
     @torch.inference_mode()
@@ -81,9 +81,14 @@ class Networks:
         return picture
 
     @torch.inference_mode()
+    def pictures(self, volume: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
+        """Pictures (B, RGB, 512, 512) in 0..1 of volumes moved from keypoints to keypoints: `warp`, then `generate`."""
+        return self.generate(self.warp(volume, kp_source, kp_driving).feature)
+
+    @torch.inference_mode()
     def stitch(self, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
         """The driving keypoints (B, 21, 3), moved so that the shoulders stay."""
-        source, driving = self._points(kp_source), self._points(kp_driving)
+        source, driving = self._exact(kp_source), self._exact(kp_driving)
         change = self.S(torch.cat([source.flatten(1), driving.flatten(1)], dim=1))  # (B, 65)
         moved: Tensor = driving + change[:, :-2].reshape(-1, KEYPOINTS, 3)
         moved[..., :2] += change[:, None, -2:]
@@ -100,13 +105,13 @@ class Networks:
         return self._delta(self.lip, kp_source, ratios)
 
     def _delta(self, net: KeypointNet, kp_source: Tensor, ratios: Tensor) -> Tensor:
-        change: Tensor = net(torch.cat([self._points(kp_source).flatten(1), self._points(ratios)], dim=1))
+        change: Tensor = net(torch.cat([self._exact(kp_source).flatten(1), self._exact(ratios)], dim=1))
         return change.reshape(-1, KEYPOINTS, 3)
 
     def _here(self, x: Tensor) -> Tensor:
         return x.to(self.device, self.dtype)
 
-    def _points(self, x: Tensor) -> Tensor:
+    def _exact(self, x: Tensor) -> Tensor:
         return x.to(self.device, torch.float32)
 
 
@@ -148,7 +153,7 @@ def degrees(logits: Tensor) -> Tensor:
 
 
 def load_networks(folder: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Networks:
-    """The networks of a folder of published weights on a device. Keypoint networks always compute in float32.
+    """The networks of a folder of published weights on a device; ``dtype`` is that of F, W and G.
 
     Raises `WeightsError` for missing, damaged or wrong files, `EngineError` for a device that is not there.
     """
@@ -166,7 +171,7 @@ def load_networks(folder: Path | str, device: str = "cpu", dtype: torch.dtype = 
     )
     return Networks(
         cast(AppearanceExtractor, nets["appearance_feature_extractor"].to(where, dtype)),
-        cast(MotionExtractor, nets["motion_extractor"].to(where, dtype)),
+        cast(MotionExtractor, nets["motion_extractor"].to(where)),
         cast(WarpingModule, nets["warping_module"].to(where, dtype)),
         cast(Generator, nets["spade_generator"].to(where, dtype)),
         S, eye, lip, where, dtype,

@@ -15,18 +15,18 @@ from lp_editor.engine import FloatImage, Patch, ReadFaces, strongest
 from lp_editor.face import Box, FacePicture, FaceTrack, Image
 from lp_editor.faces.canonical import procrustes, to_local
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
+from lp_editor.faces.occlusion import WATCHED, Usual, uncovered, usual
 from lp_editor.media.picture import Picture, VideoFormat
 from lp_editor.mesh import eyes, field, mouth
 from lp_editor.mesh.bases import Array, bases, rest_points
 from lp_editor.mesh.borrowed import PARTS, Loan, borrow, repaid
 from lp_editor.mesh.calibration import Strengths
 from lp_editor.mesh.layers import Canvas
-from lp_editor.mesh.occlusion import Usual, open_part, usual
 from lp_editor.mesh.shading import creases
 from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
 from lp_editor.render.compositor import apply_patches
 
-VERSION = 7
+VERSION = 8
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40
@@ -34,9 +34,6 @@ STUDIED = 40
 
 LOOKED_AT = 300
 """Faces of a track that are looked at, spread over it."""
-
-WATCHED = 12
-"""Frames of a track, spread over it, that say what the face usually looks like."""
 
 TRIED = 4
 """Frames of a track, spread over it, that the strength of controls may be tried on."""
@@ -117,7 +114,7 @@ class MeshEngine:
     ) -> list[Patch | None]:  # fmt: skip
         """A patch each, as large as what changes."""
         made = (_patch(*one, look.loan) for one in zip(faces, filmed, motions, strict=True))
-        return [_uncovered(patch, face, look.usual) for patch, face in zip(made, faces, strict=True)]
+        return [uncovered(patch, face, look.usual) for patch, face in zip(made, faces, strict=True)]
 
 
 def _faces_of(track: FaceTrack) -> list[int]:
@@ -163,14 +160,6 @@ def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion, loan: L
         eyes.draw(canvas, pixels, picture.box, moved, change, made.before, made.after, lent.get(side))
     tone = creases(filmed, motion, made.after, pixels, picture.box, box, made.face_width)
     return _assembled(box, flow, tone, canvas)
-
-
-def _uncovered(patch: Patch | None, picture: FacePicture, known: Usual | None) -> Patch | None:
-    """A patch without what it would change of things in front of the face."""
-    if patch is None or (part := open_part(picture, known, patch.box)) is None:
-        return patch
-    mask = patch.mask * part
-    return replace(patch, mask=mask) if mask.any() else None
 
 
 def _box(made: field.Net, picture: FacePicture) -> Box | None:

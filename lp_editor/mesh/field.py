@@ -17,8 +17,8 @@ from lp_editor.engine import FloatImage
 from lp_editor.face import Box
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import Pose, canonical_face, to_frame, to_local
+from lp_editor.faces.occlusion import soft
 from lp_editor.mesh.bases import Array, step
-from lp_editor.mesh.layers import soft
 from lp_editor.mesh.shape import MeshMotion
 
 RINGS = (1.12, 1.28, 1.5, 1.8, 2.2)

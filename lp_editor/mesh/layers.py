@@ -81,17 +81,6 @@ def around(points: Array, pad: float, inside: Box) -> Box | None:
     return box if box.width >= 6 and box.height >= 4 else None
 
 
-def soft(image: FloatImage, sigma: float) -> FloatImage:
-    """A Gaussian blur; a wide one is made at a lower resolution, which is many times faster and looks the same."""
-    smaller = int(sigma // 3)
-    height, width = image.shape[:2]
-    if smaller < 2 or min(height, width) < 6 * smaller:
-        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
-    low = cv2.resize(image, (-(-width // smaller), -(-height // smaller)), interpolation=cv2.INTER_AREA)
-    low = cv2.GaussianBlur(low, (0, 0), sigma / smaller)
-    return np.asarray(cv2.resize(low, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-
-
 def swatches(pixels: Image | FloatImage, box: Box, points: Array, radius: float) -> FloatImage:
     """The mean colour around each point, (N, RGB): single pixels would flicker. ``pixels`` are those of ``box``."""
     reach = max(1, round(radius))

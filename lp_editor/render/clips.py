@@ -19,10 +19,11 @@ from lp_editor.media.codecs import Codec, check_delivery
 from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
+from lp_editor.render.checks import checks
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths, chunked
 from lp_editor.render.footage import Footage
 from lp_editor.render.hearing import dubbed, dubs, with_sound
-from lp_editor.render.program import Settings, check_output, mastered, opened
+from lp_editor.render.program import Settings, check_output, opened, settled
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
 from lp_editor.render.stage import Stage
@@ -72,13 +73,13 @@ def render_clips(
             check_output(stretch.path, settings.force)
             if matte:
                 check_output(_matte_path(stretch.path), settings.force)
-        delivery, store = mastered(settings.delivery, stage), ChunkStore(settings.cache / "chunks")
-        work = ChunkWork(stage, store, delivery, matte, 0, progress, stage.report)
+        store = ChunkStore(settings.cache / "chunks")
+        work = ChunkWork(stage, store, settings.delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
-        rendered = [_render(stretch, work, shown, settings, drop, registry) for stretch in stretches]
+        made = [_render(stretch, work, shown, settings, drop, registry) for stretch in stretches]
+        stage.report.renders, stage.report.checks = made, checks(stage)
         said = {d.strip.key for d in dubs(marked, registry, project.rate, settings.cache)}
-        sounding = [one for made in rendered if made.place in said for one in with_sound(made, project)]
-        return [*rendered, *sounding], stage.report
+        return [*made, *(r for one in made if one.place in said for r in with_sound(one, project))], stage.report
 
 
 def _joints(events: Sequence[Event], key: str) -> list[Event]:
@@ -99,6 +100,7 @@ def _stretches(
             rows = segment_rows(strip, segment, first, count, rate)
             if len(rows):
                 spans.append((first + int(rows[0]), first + int(rows[-1]) + 1))
+        spans = [(visible.start, visible.stop)] if settings.whole and spans else spans
         spans = [(max(a, visible.start), min(b, visible.stop)) for a, b in spans]
         for number, (a, b) in enumerate(merged([s for s in spans if s[1] > s[0]]), 1):
             lead, tail = _handles(stage.footage[key], a, b, rate)
@@ -141,8 +143,8 @@ def _render(
     assert footage.info.video is not None
     own = replace(stage, format=footage.info.video.format)
     check_delivery(stretch.path, work.delivery, own.format)
-    own_work = replace(work, stage=own)
-    chunks = chunked(own, _events(strip, first, stop, events), work.delivery)
+    own_work = replace(work, stage=own, delivery=settled(work.delivery, own))
+    chunks = chunked(own, _events(strip, first, stop, events), own_work.delivery)
     todo = [c for c in chunks if own_work.missing(c)]
     own_work = replace(own_work, total=sum(c.count for c in todo) + stage.report.rendered)
     settings.executor.run(own_work.make, todo)

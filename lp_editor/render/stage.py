@@ -26,7 +26,7 @@ from lp_editor.render.drive import driven
 from lp_editor.render.footage import Footage, Sources, face_picture, runs
 from lp_editor.render.morph import dissolve, morph
 from lp_editor.render.report import Report
-from lp_editor.render.stores import PatchStore, digest, quantised
+from lp_editor.render.stores import PatchStore, digest
 from lp_editor.timeline.cut import Black, Dissolve, Morph, Shown, Strip
 from lp_editor.timeline.cut import Picture as Node
 
@@ -152,8 +152,7 @@ class Stage:
         if todo:
             made = self._synthesized(plan, look, [faces[i] for i in todo], ask[todo], rows, [where[i] for i in todo])
             for i, patch in zip(todo, made, strict=True):
-                found[i] = quantised(patch)
-                self.patches.put(keys[i], patch)
+                found[i] = self.patches.put(keys[i], patch)
         return [p for p in found if not isinstance(p, KeyError)]
 
     def _synthesized(

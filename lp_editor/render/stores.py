@@ -6,23 +6,20 @@ appear under their final name whole or not at all. Workers need share only the f
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import platformdirs
-from numpy.typing import NDArray
 
 from lp_editor.engine import Patch
-from lp_editor.face import Box
 from lp_editor.files import make_folder, write_bytes, write_whole
+from lp_editor.render.packing import pack, unpack
 
 
 def cache_folder() -> Path:
@@ -77,61 +74,13 @@ class PatchStore:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
             return KeyError(key)
 
-    def put(self, key: str, patch: Patch | None) -> None:
-        """Store a patch that went through `quantised`."""
+    def put(self, key: str, patch: Patch | None) -> Patch | None:
+        """Store a patch; gives it back as it will be read, see `packing`."""
         path = self.folder / key[:2] / f"{key}.patch"
         make_folder(path.parent)
-        write_bytes(path, pack(patch))
-
-
-def quantised(patch: Patch | None) -> Patch | None:
-    """The patch as a store would give it back, so that stored and fresh ones composite to the same bits."""
-    return unpack(pack(patch))
-
-
-SCALES: Mapping[str, tuple[type[np.generic], float]] = {
-    "mask": (np.uint8, 255.0),
-    "alpha": (np.uint8, 255.0),
-    "flow": (np.float16, 1.0),
-    "tone": (np.int16, 16.0),
-    "paint": (np.uint8, 1.0),
-}
-"""How each array of a patch is kept: its type, and what it is multiplied by before rounding."""
-
-
-def pack(patch: Patch | None) -> bytes:
-    """A patch as bytes: a zip of arrays, quantised; empty for None."""
-    if patch is None:
-        return b""
-    arrays: dict[str, NDArray[Any]] = {"box": np.array([patch.box.x0, patch.box.y0, patch.box.x1, patch.box.y1])}
-    for name, (kind, scale) in SCALES.items():
-        value = getattr(patch, name)
-        if value is not None:
-            arrays[name] = _quantise(value, kind, scale)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def _quantise(value: NDArray[np.float32], kind: Any, scale: float) -> NDArray[Any]:
-    if kind is np.float16:
-        return value.astype(np.float16)
-    info = np.iinfo(kind)
-    return np.asarray(np.clip(np.rint(value * scale), info.min, info.max), kind)
-
-
-def unpack(content: bytes) -> Patch | None:
-    """The patch that `pack` wrote. Raises ValueError or KeyError for anything else."""
-    if not content:
-        return None
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        box = Box(*(int(v) for v in stored["box"]))
-        arrays = {
-            name: stored[name].astype(np.float32) / np.float32(scale)
-            for name, (_, scale) in SCALES.items()
-            if name in stored
-        }
-    return Patch(box, **arrays)
+        content = pack(patch)
+        write_bytes(path, content)
+        return unpack(content)
 
 
 def media_name(identity: str, indices: Sequence[int]) -> str:

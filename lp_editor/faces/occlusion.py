@@ -8,22 +8,26 @@ told from it, and what covers the face all along is taken for a part of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.engine import FloatImage
+from lp_editor.engine import FloatImage, Patch
 from lp_editor.face import Box, FacePicture
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import canonical_face
-from lp_editor.mesh.bases import Array
-from lp_editor.mesh.layers import soft
+
+Array: TypeAlias = NDArray[np.float64]
 
 SIZE = 96
 """Ear to ear, in pixels, at which colours are read: finer detail is texture."""
+
+WATCHED = 12
+"""Frames of a track, spread over it, that say what the face usually looks like."""
 
 LEAST_FRAMES = 4
 """Fewer frames of a shot than this do not tell what is usual."""
@@ -184,3 +188,27 @@ def open_part(picture: FacePicture, known: Usual | None, box: Box) -> FloatImage
     blurred = soft(np.asarray(wide / 255, np.float32), max(0.8, 0.02 * width))
     # nothing shows on the thing itself; beside it the edit comes back softly
     return np.asarray(np.where(wide > 0, 0, np.clip(1 - 2 * blurred, 0, 1)), np.float32)
+
+
+def uncovered(patch: Patch | None, picture: FacePicture, known: Usual | None) -> Patch | None:
+    """A patch without what it would change of things in front of the face."""
+    if patch is None or (part := open_part(picture, known, patch.box)) is None:
+        return patch
+    height, width = patch.mask.shape
+    if part.shape != patch.mask.shape:  # nothing that the thing touches is open
+        reach = -(-patch.box.width // width), -(-patch.box.height // height)
+        narrow = cv2.erode(part, np.ones(reach[::-1]))
+        part = np.asarray(cv2.resize(narrow, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    mask = np.asarray(patch.mask * part, np.float32)
+    return replace(patch, mask=mask) if mask.any() else None
+
+
+def soft(image: FloatImage, sigma: float) -> FloatImage:
+    """A Gaussian blur; a wide one is made at a lower resolution, which is many times faster and looks the same."""
+    smaller = int(sigma // 3)
+    height, width = image.shape[:2]
+    if smaller < 2 or min(height, width) < 6 * smaller:
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+    low = cv2.resize(image, (-(-width // smaller), -(-height // smaller)), interpolation=cv2.INTER_AREA)
+    low = cv2.GaussianBlur(low, (0, 0), sigma / smaller)
+    return np.asarray(cv2.resize(low, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -9,9 +9,9 @@ import pytest
 from lp_editor.controls import Controls
 from lp_editor.face import FacePicture, FaceTrack
 from lp_editor.faces.canonical import OVAL
+from lp_editor.faces.occlusion import LEAST_FRAMES, Usual, covered, open_part, usual
 from lp_editor.mesh.engine import MeshEngine
 from lp_editor.mesh.layers import polygon
-from lp_editor.mesh.occlusion import LEAST_FRAMES, Usual, covered, open_part, usual
 
 ENGINE = MeshEngine()
 CHEEK, NOSE, CHIN = 280, 4, 18

@@ -1,0 +1,35 @@
+"""Starts the liveportrait engine: the weights of a folder on the fastest path that a device has."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+
+from lp_editor import models
+from lp_editor.liveportrait.batches import LARGEST_ON_GPU, Batches
+from lp_editor.liveportrait.engine import Composite, LivePortraitEngine
+from lp_editor.liveportrait.fast import PRECISIONS, best_of_processor, with_openvino
+from lp_editor.liveportrait.fold import folded
+from lp_editor.liveportrait.gpu import Graphed, best_on_gpu
+from lp_editor.liveportrait.networks import load_networks
+from lp_editor.liveportrait.places import STEMS, find_file
+
+
+def started(folder: Path, device: str, composite: Composite) -> LivePortraitEngine:
+    """The engine on the weights of a folder. Raises `WeightsError` for wrong files, `EngineError` for no such device."""
+    hasher = blake2b(digest_size=8)
+    for stem in STEMS:
+        file = find_file(folder, stem)
+        hasher.update(f"{file.name}:{file.stat().st_size}:{models.hashed(file)}".encode())
+    path = best_of_processor() if device == "cpu" else device
+    known_as = hasher.hexdigest()
+    if path in PRECISIONS:
+        nets = with_openvino(load_networks(folder), PRECISIONS[path])
+        return LivePortraitEngine(nets, known_as, composite, path=path)
+    if path == "cpu-f32":
+        return LivePortraitEngine(folded(load_networks(folder)), known_as, composite)
+    nets = best_on_gpu(load_networks(folder, path))
+    pictures = Graphed(nets.pictures) if nets.device.type == "cuda" else None
+    return LivePortraitEngine(
+        nets, known_as, composite, path=path, batches=Batches(LARGEST_ON_GPU), pictures=pictures
+    )  # fmt: skip
