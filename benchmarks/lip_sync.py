@@ -154,7 +154,10 @@ def rendered(picture: Path, sound: Path, text: str, folder: Path) -> tuple[float
         folder / "cut.otio", Project("cut", Fraction(25), Fraction(0), (Track("V1", "video", (clip,)),))
     )
     made = verbs.mark(document, "lip_sync", clip="still", params={"sound": str(sound), "text": text, "ease": "0"})
-    settings = Settings(Delivery(Codec.FFV1), "mesh", cache=folder / "cache")
+    video = probe(picture).video
+    assert video is not None
+    even = f"{video.format.width // 2 * 2}x{video.format.height // 2 * 2}"
+    settings = Settings(Delivery(Codec.FFV1), "mesh", format=even, cache=folder / "cache")
     document, _ = verbs.key_by_scene(made.document, made.mark.id, settings)
     film = folder / f"{picture.stem}.mkv"
     verbs.render(document, film, settings)
