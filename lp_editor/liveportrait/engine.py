@@ -7,7 +7,7 @@ networks get wrong cancels out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Literal, TypeAlias
 
@@ -18,19 +18,20 @@ import torch
 from lp_editor.controls import Controls, Region
 from lp_editor.engine import Patch, ReadFaces
 from lp_editor.face import FacePicture, FaceTrack, Image
+from lp_editor.faces.occlusion import WATCHED, uncovered, usual
 from lp_editor.liveportrait.batches import Batches
 from lp_editor.liveportrait.canvas import Canvas, clipped, face_mask, images_of, network_crop, painted
 from lp_editor.liveportrait.detail import Calibration, calibrated, composed
 from lp_editor.liveportrait.gpu import Pictures
 from lp_editor.liveportrait.hold import Hold, Seen, retargeted, transferred
 from lp_editor.liveportrait.keypoints import Array, rotation
-from lp_editor.liveportrait.look import Look, person_of, shot_square, with_calibration
+from lp_editor.liveportrait.look import Look, person_of, shot_square
 from lp_editor.liveportrait.networks import ArrayHeads, Networks, as_array
 from lp_editor.liveportrait.paste import to_image
 
 Composite: TypeAlias = Literal["detail", "paste"]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same pixels, weights and controls give other patches."""
 
 STUDIED = 40
@@ -70,19 +71,21 @@ class LivePortraitEngine:
 
     def study(self, track: FaceTrack, read: ReadFaces) -> Look:
         """The shot's square and the person's openings; one frame goes through the networks to see how soft they are."""
-        last = max(len(track.faces) - 1, 0)
-        at = np.unique(np.linspace(0, last, STUDIED).astype(int))[: len(track.faces)]
-        some = [(track.first + int(i), face) for i in at if (face := track.faces[int(i)]) is not None]
+        some = [(track.first + i, face) for i in _spread(track, STUDIED) if (face := track.faces[i]) is not None]
         faces = [face for _, face in some]
         look = Look(shot_square(faces), person_of(faces), None, "none")
         calibration = None
         if some and self.composite == "detail":
             pictures = read([some[len(some) // 2][0]])
             calibration = self._calibration(look, pictures[0]) if pictures else None
+        known = usual(read([track.first + i for i in _spread(track, WATCHED)])) if len(track.faces) >= WATCHED else None
         hashed = blake2b(repr((look.square, look.person)).encode(), digest_size=8)
-        for array in (calibration.gains, calibration.grain) if calibration else ():
+        for array in (
+            *((calibration.gains, calibration.grain) if calibration else ()),
+            *((known.level, known.spread) if known else ()),
+        ):
             hashed.update(array.tobytes())
-        return with_calibration(look, calibration, hashed.hexdigest())
+        return replace(look, calibration=calibration, usual=known, fingerprint=hashed.hexdigest())
 
     def _calibration(self, look: Look, picture: FacePicture) -> Calibration:
         hold = self.analyze(look, [picture])[0]
@@ -131,7 +134,8 @@ class LivePortraitEngine:
             held = [[motions[i]] if wanted == 1 else [filmed[i], motions[i]] for i in some]
             made = self._pictures([faces[i] for i in some], [filmed[i] for i in some], held)
             for i, pictures in zip(some, made, strict=True):
-                out[i] = self._patch(look, faces[i], filmed[i], motions[i], pictures[0], pictures[-1])
+                patch = self._patch(look, faces[i], filmed[i], motions[i], pictures[0], pictures[-1])
+                out[i] = uncovered(patch, faces[i], look.usual)
         return out
 
     def _pictures(
@@ -164,6 +168,12 @@ class LivePortraitEngine:
             canvas.cut(picture), canvas.turned_back(before), canvas.turned_back(after), mask, look.calibration
         )
         return clipped(layers, canvas, picture) if layers else None
+
+
+def _spread(track: FaceTrack, count: int) -> list[int]:
+    """Numbers of frames with a face among so many that lie spread over a track."""
+    at = np.unique(np.linspace(0, max(len(track.faces) - 1, 0), count).astype(int))[: len(track.faces)]
+    return [int(i) for i in at if track.faces[int(i)] is not None]
 
 
 def _hold(numbers: Array, seen: Seen) -> Hold:

@@ -7,7 +7,7 @@ place one square serves the whole shot.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lp_editor.face import Face
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import canonical_face, procrustes, to_frame, to_local
+from lp_editor.faces.occlusion import Usual
 from lp_editor.liveportrait.crop import SCALE, UP, Square, square_along
 from lp_editor.liveportrait.detail import Calibration
 from lp_editor.liveportrait.hold import Person, Seen
@@ -33,12 +34,14 @@ BROW = 105
 
 @dataclass(frozen=True)
 class Look:
-    """What a shot says: the square that serves it, the person's openings, how soft and grainy pictures are."""
+    """What a shot says: the square that serves it, the person's openings, how soft and grainy pictures are, what the face
+    usually looks like."""
 
     square: Square | None
     person: Person
     calibration: Calibration | None
     fingerprint: str
+    usual: Usual | None = None
 
     def square_of(self, face: Face) -> Square:
         """The square of a face: the shot's, unless the face has left it."""
@@ -129,8 +132,3 @@ def gaze_degrees(points: NDArray[Any]) -> tuple[float, float]:
         angles.append(np.degrees(np.arcsin(np.clip(away, -1, 1))))
     x, y = np.mean(angles, axis=0)
     return float(x), float(-y)
-
-
-def with_calibration(look: Look, calibration: Calibration | None, fingerprint: str) -> Look:
-    """The look with what was found by running the networks once."""
-    return replace(look, calibration=calibration, fingerprint=fingerprint)
