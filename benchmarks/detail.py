@@ -29,6 +29,7 @@ from lp_editor.face import Face
 from lp_editor.faces.canonical import LEFT_EYE, RIGHT_EYE
 from lp_editor.faces.measure import eye_ratio, lip_ratio
 from lp_editor.faces.model import Landmarker
+from lp_editor.faces.search import find_faces
 from lp_editor.liveportrait.detail import Layers, calibrated, colour_error, composed
 from lp_editor.media.probe import probe
 from lp_editor.media.source import VideoSource
@@ -41,6 +42,9 @@ MOUTH = (61, 291, 0, 17, 37, 267, 84, 314, 40, 270, 91, 321)
 
 STEP, MOST = 3, 70
 """Every how many frames a film is looked at, and how many at most."""
+
+LEAST = 300
+"""Pixels of a square from which on a clip counts."""
 
 SHARED, OWN = 0.4, 0.15
 """Pixels (rms) of the simulated network's warps: of both its pictures alike, and of each by itself."""
@@ -73,6 +77,7 @@ class Score:
     right: float
     ghost: float
     seconds: float
+    side: int
 
 
 BARS: Mapping[str, Callable[[Sequence[Score]], bool]] = {
@@ -100,7 +105,7 @@ def squares(path: Path, count: int) -> list[Pair]:
     with VideoSource(path) as source, Landmarker() as landmarker:
         indices = list(range(0, info.video.count, STEP))[:MOST]
         frames = [picture.rgb_all() for picture in source.frames(indices)]
-        seen = [(frame, faces[0]) for frame in frames if (faces := landmarker(frame))]
+        seen = [(frame, faces[0]) for frame in frames if (faces := landmarker(frame) or find_faces(frame, landmarker))]
     ranked = sorted(
         ((_change(a[1], b[1]), i, j) for i, a in enumerate(seen) for j, b in enumerate(seen) if i < j), reverse=True
     )
@@ -199,6 +204,7 @@ def _compared(pair: Pair, plain: Pixels, paste: Pixels, ours: Pixels, feather: F
         right[1],
         ghost,
         seconds,
+        len(pair.filmed),
     )
 
 
@@ -246,9 +252,9 @@ def _psnr(made: Pixels, truth: Pixels, inside: Any) -> float:
 
 
 def _right(made: Pixels, truth: Pixels, inside: Any) -> float:
-    """How well detail finer than 3 pixels correlates with the truth's."""
+    """How well detail finer than 1.5 pixels correlates with the truth's."""
     ours, wanted = (
-        (whole - cv2.GaussianBlur(whole, (0, 0), 3))[inside].ravel()
+        (whole - cv2.GaussianBlur(whole, (0, 0), 1.5))[inside].ravel()
         for whole in (made.astype(np.float32), truth.astype(np.float32))
     )
     return float((ours * wanted).sum() / max(np.sqrt((ours**2).sum() * (wanted**2).sum()), 1e-9))
@@ -278,6 +284,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"detail: {error}", file=sys.stderr)
             return 2
         _show(path.name, scores)
+        if scores and min(score.side for score in scores) < LEAST:
+            print(f"{'':<12} not counted: squares under {LEAST} pixels, of which the network would see all")
+            continue
         if scores and _mean(scores, "whole") < 0.3:
             print(f"FAIL  {path.name}: gain >= .3")
             failed = True
