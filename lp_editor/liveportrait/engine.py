@@ -6,7 +6,7 @@ networks get wrong cancels out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Literal, TypeAlias
@@ -25,7 +25,8 @@ from lp_editor.liveportrait.detail import Calibration, calibrated, composed
 from lp_editor.liveportrait.gpu import Pictures
 from lp_editor.liveportrait.hold import Hold, Seen, retargeted, transferred
 from lp_editor.liveportrait.keypoints import Array, rotation
-from lp_editor.liveportrait.look import Look, person_of, shot_square
+from lp_editor.liveportrait.landmarks import openings
+from lp_editor.liveportrait.look import Look, person_from, person_of, shot_square
 from lp_editor.liveportrait.networks import ArrayHeads, Networks, as_array
 from lp_editor.liveportrait.paste import to_image
 
@@ -44,7 +45,8 @@ SAME = 1e-6
 @dataclass(frozen=True)
 class LivePortraitEngine:
     """See `lp_editor.engine.Engine`. ``weights`` names the weights that the networks were loaded from, ``path`` what they
-    are computed by, and ``pictures`` stands in for `Networks.pictures` where there is something faster."""
+    are computed by, ``pictures`` stands in for `Networks.pictures` where there is something faster, and ``landmarks`` finds
+    the published 203 points (xy, of the frame) on a face; without it openings are read off MediaPipe's."""
 
     nets: Networks
     weights: str
@@ -53,6 +55,7 @@ class LivePortraitEngine:
     path: str = "cpu-f32"
     batches: Batches = field(default_factory=Batches)
     pictures: Pictures | None = None
+    landmarks: Callable[[FacePicture], Array] | None = None
 
     @property
     def name(self) -> str:
@@ -63,7 +66,7 @@ class LivePortraitEngine:
     def fingerprint(self) -> str:
         """Version, weights, device, precision, compositor; the libraries' versions count too, for they move pixels."""
         return (
-            f"liveportrait-{VERSION}-{self.weights}-{self.path}-{self.nets.dtype}-{self.composite}"
+            f"liveportrait-{VERSION}-{self.weights}-{self.path}-{self.nets.dtype}-{self.composite}-{'203' if self.landmarks else 'mesh'}"
             f"-torch{torch.__version__}-cv{cv2.__version__}"
         )
 
@@ -73,12 +76,20 @@ class LivePortraitEngine:
         """The shot's square and the person's openings; one frame goes through the networks to see how soft they are."""
         some = [(track.first + i, face) for i in _spread(track, STUDIED) if (face := track.faces[i]) is not None]
         faces = [face for _, face in some]
-        look = Look(shot_square(faces), person_of(faces), None, "none")
+        watched = (
+            read([track.first + i for i in _spread(track, WATCHED)])
+            if self.landmarks or len(track.faces) >= WATCHED
+            else []
+        )
+        person = person_of(faces)
+        if self.landmarks and watched:
+            person = person_from([openings(self.landmarks(picture)) for picture in watched])
+        look = Look(shot_square(faces), person, None, "none")
         calibration = None
         if some and self.composite == "detail":
             pictures = read([some[len(some) // 2][0]])
             calibration = self._calibration(look, pictures[0]) if pictures else None
-        known = usual(read([track.first + i for i in _spread(track, WATCHED)])) if len(track.faces) >= WATCHED else None
+        known = usual(watched) if len(track.faces) >= WATCHED else None
         hashed = blake2b(repr((look.square, look.person)).encode(), digest_size=8)
         for array in (
             *((calibration.gains, calibration.grain) if calibration else ()),
@@ -95,12 +106,19 @@ class LivePortraitEngine:
 
     def analyze(self, look: Look, faces: Sequence[FacePicture]) -> list[Hold]:
         """Pose, expression and canonical keypoints of each face, from the motion network."""
-        seen = [look.seen(picture.face) for picture in faces]
+        seen = [self._seen(look, picture) for picture in faces]
         crops = [network_crop(picture, s.square) for picture, s in zip(faces, seen, strict=True)]
         if not crops:
             return []
         parts = self.batches(self._motion, images_of(crops))
         return [_hold(part, s) for part, s in zip(as_array(parts), seen, strict=True)]
+
+    def _seen(self, look: Look, picture: FacePicture) -> Seen:
+        seen = look.seen(picture.face)
+        if self.landmarks is None:
+            return seen
+        eyes, lips = openings(self.landmarks(picture))
+        return replace(seen, eyes=eyes, lips=lips)
 
     def _motion(self, images: torch.Tensor) -> torch.Tensor:
         """All that the motion network says, side by side, (B, numbers)."""

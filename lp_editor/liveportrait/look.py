@@ -21,6 +21,7 @@ from lp_editor.faces.occlusion import Usual
 from lp_editor.liveportrait.crop import SCALE, UP, Square, square_along
 from lp_editor.liveportrait.detail import Calibration
 from lp_editor.liveportrait.hold import Person, Seen
+from lp_editor.liveportrait.keypoints import Array
 
 UPRIGHT = np.radians(12)
 """A head tilted less is cropped upright: its picture then needs no turning back."""
@@ -63,9 +64,14 @@ def _below_the_brows() -> NDArray[np.intp]:
 
 def square_on(face: Face) -> Square:
     """The square of one face by itself."""
+    return placed(square_along(*head_points(face), SCALE, UP))
+
+
+def head_points(face: Face) -> tuple[Array, Array]:
+    """Where a face at rest would have its landmarks from the brows down, (N, xy), and which way is down, (xy,)."""
     pose = procrustes(face.points)
     points = to_frame(canonical_face().vertices[_below_the_brows()], pose)[:, :2].astype(np.float32)
-    return placed(square_along(points, pose.rotation[:2, 1].astype(np.float32), SCALE, UP))
+    return points, pose.rotation[:2, 1].astype(np.float32)
 
 
 def placed(square: Square) -> Square:
@@ -101,10 +107,14 @@ def person_of(faces: Sequence[Face]) -> Person:
     if not faces:
         return Person((0.35, 0.35), 0.2)
     points = [face.points.astype(np.float64) for face in faces]
-    eyes = np.percentile([eye_openings(p) for p in points], 90, axis=0)
-    return Person(
-        (float(eyes[0]), float(eyes[1])), max(float(np.percentile([lip_opening(p) for p in points], 90)), 0.1)
-    )
+    return person_from([(eye_openings(p), lip_opening(p)) for p in points])
+
+
+def person_from(openings: Sequence[tuple[tuple[float, float], float]]) -> Person:
+    """The 90th percentile of openings: of the left and right eye, and of the lips."""
+    eyes = np.percentile([eyes for eyes, _ in openings], 90, axis=0)
+    lips = float(np.percentile([lips for _, lips in openings], 90))
+    return Person((float(eyes[0]), float(eyes[1])), max(lips, 0.1))
 
 
 def eye_openings(points: NDArray[Any]) -> tuple[float, float]:
