@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from pathlib import Path
 
+import torch
+
 from lp_editor import models
 from lp_editor.liveportrait.batches import LARGEST_ON_GPU, Batches
 from lp_editor.liveportrait.engine import Composite, LivePortraitEngine
@@ -33,6 +35,7 @@ def started(folder: Path, device: str, composite: Composite) -> LivePortraitEngi
     if path == "cpu-f32":
         return LivePortraitEngine(folded(load_networks(folder)), known_as, composite, landmarks=landmarks)
     nets = best_on_gpu(load_networks(folder, path))
+    path += ", half precision" if nets.dtype == torch.float16 else ""
     pictures = Graphed(nets.pictures) if nets.device.type == "cuda" else None
     return LivePortraitEngine(
         nets, known_as, composite, path=path, batches=Batches(LARGEST_ON_GPU), pictures=pictures,
