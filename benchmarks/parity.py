@@ -61,7 +61,7 @@ Array = NDArray[np.float32]
 
 def pixels(images: NDArray[Any]) -> torch.Tensor:
     """Pictures (B, H, W, RGB) of bytes as the networks take them."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
 
 
 def array(x: torch.Tensor) -> Array:
@@ -71,7 +71,7 @@ def array(x: torch.Tensor) -> Array:
 
 def tensor(x: NDArray[Any]) -> torch.Tensor:
     """An array as a tensor."""
-    return torch.from_numpy(np.ascontiguousarray(x))
+    return torch.from_numpy(np.array(x))
 
 
 # --- networks ---------------------------------------------------------------------------------------------------------

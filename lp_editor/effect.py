@@ -43,8 +43,8 @@ def knob(default: float, *, low: float, high: float, help: str, unit: str = "") 
     return field(default=Curve.constant(default), metadata={"knob": Knob(low, high, help, unit)})
 
 
-def option(default: bool | int | str, *, help: str) -> Any:
-    """Declare a parameter that cannot be keyframed: a ``bool``, ``int``, ``str`` or ``Literal[...]`` field."""
+def option(default: bool | float | str, *, help: str) -> Any:
+    """Declare a parameter that cannot be keyframed: a ``bool``, ``int``, ``float``, ``str`` or ``Literal[...]`` field."""
     return field(default=default, metadata={"help": help})
 
 
@@ -61,8 +61,10 @@ class Scene:
     """What an effect sees of the stretch it edits.
 
     ``seconds`` is its length in record time, ``rate`` the record frames per second. The rest is there for effects
-    that declare it in ``needs``: ``faces`` one a record frame (None where lost), ``sound`` of the stretch, ``driver``
-    the face track of the file that the parameter ``driver`` names, at ``driver_rate`` frames per second.
+    that declare it in ``needs``: ``faces`` one a record frame (None where lost) with ``poses``, (N, 3) pitch, yaw, roll
+    of the head, and ``gazes``, (N, 2) where the eyes look past the lens, to the person's left and up, both in degrees and
+    NaN where the face is lost, and ``size``, width and height of the picture in pixels; ``sound`` of the stretch;
+    ``driver`` the face track of the file that the parameter ``driver`` names, at ``driver_rate`` frames per second.
     """
 
     seconds: float
@@ -71,6 +73,13 @@ class Scene:
     sound: Sound | None = None
     driver: FaceTrack | None = None
     driver_rate: Fraction | None = None
+    poses: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)), compare=False)
+    gazes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)), compare=False)
+    size: tuple[int, int] | None = None
+
+    def moments(self) -> NDArray[np.float64]:
+        """The seconds that ``faces``, ``poses`` and ``gazes`` belong to, (N,)."""
+        return np.asarray((np.arange(len(self.faces)) + 0.5) / float(self.rate), np.float64)
 
     def window(self, rise: float, fall: float) -> Signal:
         """0 at both ends of the stretch, 1 between, eased over ``rise`` and ``fall`` seconds."""

@@ -34,6 +34,9 @@ from lp_editor.timeline.curve import Signal
 from lp_editor.timeline.cut import Event, Morph, Strip, cut, strips, strips_of
 from lp_editor.timeline.model import Ease, Joint, Project, Segment, Span
 
+SLACK = 1e-9
+"""What rounding may add to a sum that just reaches its bound."""
+
 DEFAULT_EASE = Ease(Fraction(1, 5), Fraction(1, 5))
 """How a segment comes and goes unless told: 5 frames at 25 a second."""
 
@@ -58,6 +61,9 @@ class Finding:
     faces: Sequence[Face | None] = ()
     sound: Sound | None = None
     driver: Driver | None = None
+    poses: FloatArray = field(default_factory=lambda: np.zeros((0, 3)), compare=False)
+    gazes: FloatArray = field(default_factory=lambda: np.zeros((0, 2)), compare=False)
+    size: tuple[int, int] | None = None
 
 
 Findings = Mapping[str, Finding]
@@ -89,6 +95,8 @@ class FacePlan:
     controls: Controls
     drives: tuple[Drive, ...] = ()
     segments: tuple[Segment, ...] = ()
+    clipped: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    """Which frames ask for more than a control gives, (T,)."""
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -248,6 +256,9 @@ def scene_of(seconds: float, rate: Fraction, finding: Finding) -> Scene:
         finding.sound,
         driver.track if driver else None,
         driver.rate if driver else None,
+        finding.poses,
+        finding.gazes,
+        finding.size,
     )
 
 
@@ -288,9 +299,10 @@ def _combine(face: str, parts: Sequence[_Part], count: int) -> FacePlan:
         if part.edit.performance:
             drives.append(_drive(part, part.edit.performance, count))
     _one_driver_per_region(drives)
+    over = np.asarray(((controls.offsets < LOW - SLACK) | (controls.offsets > HIGH + SLACK)).any(1))
     np.clip(controls.offsets, LOW, HIGH, out=controls.offsets)
     np.divide(controls.targets, total, out=controls.targets, where=total > 0)
-    return FacePlan(face, controls, tuple(drives), tuple(p.segment for p in parts))
+    return FacePlan(face, controls, tuple(drives), tuple(p.segment for p in parts), over)
 
 
 def _drive(part: _Part, performance: Performance, count: int) -> Drive:
@@ -344,6 +356,7 @@ def with_handles(shot: Shot, first: int, count: int) -> Shot:
         replace(
             f,
             controls=f.controls[rows],
+            clipped=f.clipped[rows],
             drives=tuple(replace(d, frames=d.frames[rows], strength=d.strength[rows]) for d in f.drives),
         )
         for f in shot.faces

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+from lp_editor.render.report import Report
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.document import Document
 from lp_editor.timeline.metadata import joint_to_json, segment_to_json
@@ -109,3 +110,29 @@ def _value(value: object) -> str:
     if value.is_constant:
         return f"{value.keys[0].value:g}"
     return ",".join(f"{k.value:g}@{_seconds(k.time)}" for k in value.keys[:6]) + (",…" if len(value.keys) > 6 else "")
+
+
+def returned(project: Project, report: Report) -> dict[str, Any]:
+    """The renders of a round trip and what to look at again, in frames of the program from its first one on.
+
+    ``offset`` is where in its file a render's first visible frame lies. Those in nested sequences are left out.
+    """
+    rate, clips = project.rate, {c.place: c for c in project.clips()}
+    renders = [
+        {
+            "file": str(one.path.absolute()), "place": one.place, "clip": clips[one.place].name,
+            "id": clips[one.place].id, "first": round(one.record.start * rate),
+            "frames": round(one.record.duration * rate),
+            "offset": round((one.source.start - one.available.start) * rate),
+        }
+        for one in report.renders
+        if ">" not in one.place
+    ]  # fmt: skip
+    checks = [
+        {"name": m.name, "note": m.note, "first": round(span.start * rate), "frames": round(span.duration * rate)}
+        for place, made in report.checks.items()
+        if ">" not in place
+        for m in made
+        for span in [clips[place].record_span(m.span)]
+    ]
+    return {"renders": renders, "checks": checks}

@@ -17,6 +17,7 @@ from lp_editor.controls import COLUMN, CONTROLS, HIGH, LOW, REGIONS, TARGET_COLU
 from lp_editor.effect import Edit, Scene, Sound
 from lp_editor.engine import Patch, ReadFaces
 from lp_editor.face import Box, Face, FacePicture, FaceTrack, Image
+from lp_editor.faces.measure import measured
 from lp_editor.hooks import hookimpl
 
 LEVELS = 100.0
@@ -43,7 +44,8 @@ def scene(
     rate = Fraction(rate)
     if faces is None:
         faces = [synthetic_face()] * round(seconds * rate)
-    return Scene(seconds, rate, faces, sound, driver, rate if driver else None)
+    poses, gazes = measured(faces)
+    return Scene(seconds, rate, faces, sound, driver, rate if driver else None, poses, gazes, (1920, 1080))
 
 
 def sample(edit: Edit, seconds: ArrayLike) -> Controls:

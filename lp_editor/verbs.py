@@ -20,8 +20,9 @@ from lp_editor.media.sink import Codec
 from lp_editor.plan import Plan, scene_of
 from lp_editor.plan import check as check_edits
 from lp_editor.registry import Registry
+from lp_editor.render.checks import with_checks
 from lp_editor.render.clips import render_clips
-from lp_editor.render.program import Settings, opened, render_program, render_still
+from lp_editor.render.program import Settings, check_output, opened, render_program, render_still
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.timeline import edit
 from lp_editor.timeline.cut import cut, strips_of
@@ -265,7 +266,46 @@ def render_stretches(
         return document.relinked([]), Report(notes=["every mark was rendered before; nothing was to be done"])
     asked = settings or Settings()
     rendered, report = render_clips(project, registry or Registry.installed(), Path(folder), asked, progress, matte)
-    return document.relinked(rendered, above or asked.delivery.alpha), report
+    checked = document.replace(with_checks(document.project, report.checks)) if report.checks else document
+    return checked.relinked(rendered, above or asked.delivery.alpha), report
+
+
+FLAVOURS = {"premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio"}
+"""What a project can be written for, and the end of its file's name."""
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """What came of there and back: the project to import, as saved, and the render's report."""
+
+    document: Document
+    report: Report
+
+    @property
+    def path(self) -> Path:
+        """The project's file."""
+        return self.document.path
+
+
+def roundtrip(
+    document: Document,
+    folder: str | Path,
+    settings: Settings | None = None,
+    *,
+    flavour: str = "",
+    above: bool = False,
+    registry: Registry | None = None,
+    progress: Progress = silent,
+) -> RoundTrip:
+    """Render every marked stretch into a folder, and write the project that shows them beside: as it came, or for one of
+    `FLAVOURS`. Raises `OutputError` for a project that is there already, unless ``settings.force``."""
+    asked = settings or Settings()
+    name = Path(document.returned_name)
+    target = Path(folder) / (name.with_suffix(FLAVOURS[flavour]) if flavour else name)
+    if target.exists():
+        check_output(target, asked.force)
+    relinked, report = render_stretches(document, folder, asked, above=above, registry=registry, progress=progress)
+    return RoundTrip(relinked.save(target, flavour), report)
 
 
 def still(

@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lp_editor import Curve, Edit, Effect, Scene, Target, hookimpl, knob
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor import Curve, Edit, Effect, Proposal, Scene, Signal, Target, hookimpl, knob, option
+
+FULL = 5.0
+"""Degrees past ``steady`` from which on a look is turned all the way."""
+
+GIVES_WAY = 0.1
+"""Seconds in which the eyes come back to where they were filmed, before the head is turned too far."""
+
+FIELD = 45.0
+"""Degrees that the width of a picture is taken to span: a lens of about 43 mm on a full frame."""
+
+AWAY = 5.0
+"""Degrees that a look away goes at most (the limit of NVIDIA's Eye Contact, peers note)."""
+
+AWAY_EVERY, AWAY_FOR = (2.5, 6.0), (0.25, 0.7)
+"""Seconds between looks away, and that one lasts."""
+
+BLINK_EVERY, CLOSING, OPENING = (2.5, 5.5), 0.09, 0.2
+"""Seconds between blinks (15 to 20 a minute when people listen), and that one takes to close and to open."""
+
+FAST = (0.03, 0.07)
+"""Parts of its own width that a face moves from frame to frame at 25 a second: at the first its eyes are still sharp
+enough to lead, at the second they are a smear."""
+
+CLOSED = 0.4
+"""A measured blink of this much is one."""
+
+OFF, LONG, APART, AROUND = 8.0, 0.2, 0.5, 0.2
+"""Of proposals: degrees off the lens, for so many seconds; looks nearer to each other are one, with so much around it."""
 
 
 @dataclass(frozen=True)
@@ -13,6 +44,7 @@ class Gaze(Effect):
     """Turn the eyes: x to the person's left, y up, 1 is as far as they go; or, by contact, into the lens."""
 
     name = "gaze"
+    needs = frozenset({"face"})
 
     x: Curve = knob(0, low=-1, high=1, help="both eyes, to the person's left (the picture's right)")
     y: Curve = knob(0, low=-1, high=1, help="both eyes, up")
@@ -23,21 +55,194 @@ class Gaze(Effect):
     contact: Curve = knob(0, low=0, high=1, help="how much of the way the eyes go to where contact_x and contact_y say")
     contact_x: Curve = knob(0, low=-40, high=40, unit="degrees", help="0 into the lens, + past it to the person's left")
     contact_y: Curve = knob(0, low=-30, high=30, unit="degrees", help="0 into the lens, + over it")
+    toward: Curve = knob(
+        0, low=0, high=1, help="1: contact means the place in the picture that toward_x and toward_y say"
+    )
+    toward_x: Curve = knob(0.5, low=-1, high=2, unit="picture widths", help="0 the picture's left edge, 1 its right")
+    toward_y: Curve = knob(0.5, low=-1, high=2, unit="picture heights", help="0 the picture's upper edge, 1 its lower")
+    steady: float = option(3.0, help="degrees: looks this near to the aim of contact are left alone")
+    look_away: Curve = knob(
+        0.5, low=0, high=1, help="how far the eyes wander off now and then while contact holds them"
+    )
+    blinks: Curve = knob(
+        1, low=0, high=1, help="how often eyes that contact holds blink when they were not filmed blinking"
+    )
+    eye_full: float = option(20.0, help="degrees: eyes filmed further off the lens than this are held less")
+    eye_none: float = option(30.0, help="degrees: and further than this not at all")
+    pitch_full: float = option(15.0, help="degrees: a head tilted up or down by more holds less")
+    pitch_none: float = option(25.0, help="degrees: and by more than this not at all")
+    yaw_full: float = option(25.0, help="degrees: a head turned aside by more holds less")
+    yaw_none: float = option(30.0, help="degrees: and by more than this not at all")
+    seed: int = option(1, help="another number, other moments of looks away and blinks")
 
     def edit(self, scene: Scene) -> Edit:
-        """Both eyes' offsets, and the lens as a target."""
+        """Both eyes' offsets, and where contact leads them as a target."""
+        aim = self._aim(scene)
+        holds = self.contact * self._hold(scene, aim)
+        away, lids = self._liveliness(scene, holds)
         return Edit(
             controls={
                 "gaze_x_left": self.x + self.left_x,
                 "gaze_y_left": self.y + self.left_y,
                 "gaze_x_right": self.x + self.right_x,
                 "gaze_y_right": self.y + self.right_y,
+                "blink_left": lids,
+                "blink_right": lids,
             },
             targets={
-                "gaze_direction_x": Target(self.contact_x, self.contact),
-                "gaze_direction_y": Target(self.contact_y, self.contact),
+                "gaze_direction_x": Target((aim[0] + away[0]).clipped(-40, 40), holds),
+                "gaze_direction_y": Target((aim[1] + away[1]).clipped(-30, 30), holds),
             },
         )
+
+    @classmethod
+    def mark(cls, scene: Scene) -> Sequence[Proposal]:
+        """Where the eyes leave the lens and can be led back."""
+        effect = cls.parse({"contact": 1})
+        off = np.hypot(*np.nan_to_num(scene.gazes).T) > OFF
+        off &= effect._within(scene) > 0
+        found: list[list[float]] = []
+        times, frame = scene.moments(), 1 / float(scene.rate)
+        for start, stop in _runs(off):
+            first, last = times[start] - frame / 2, times[stop - 1] + frame / 2
+            if last - first < LONG:
+                continue
+            if found and first - found[-1][1] < APART:
+                found[-1][1] = last
+            else:
+                found.append([first, last])
+        spans = [(max(a - AROUND, 0.0), min(b + AROUND, scene.seconds)) for a, b in found]
+        return [Proposal(a, b - a, {"contact": 1}) for a, b in spans]
+
+    def _aim(self, scene: Scene) -> tuple[Signal, Signal]:
+        """Where contact leads the eyes, in degrees to the person's left of the lens and above it."""
+        if not len(scene.faces) or scene.size is None or not _ever(self.toward):
+            return self.contact_x, self.contact_y
+        width, height = scene.size
+        between = [_between_the_eyes(face.points) if face else (np.nan, np.nan) for face in scene.faces]
+        places = _filled(np.array(between, np.float64))
+        near = 2 * np.tan(np.radians(FIELD / 2)) / width
+        moments = scene.moments()
+
+        def towards(axis: int, place: Signal, size: int, sign: int) -> Signal:
+            at = Signal(lambda t: np.interp(t, moments, places[:, axis]))
+            return Signal(lambda t: sign * np.degrees(np.arctan((place.at(t) * size - at.at(t)) * near)))
+
+        x, y = towards(0, self.toward_x, width, 1), towards(1, self.toward_y, height, -1)
+        return (
+            self.contact_x + self.toward * (x - self.contact_x),
+            self.contact_y + self.toward * (y - self.contact_y),
+        )
+
+    def _hold(self, scene: Scene, aim: tuple[Signal, Signal]) -> Signal:
+        """How firmly the eyes are led: not near the aim, less as eyes and head turn away, never all at once."""
+        if not len(scene.gazes):
+            return Signal.constant(1)
+        moments = scene.moments()
+        off = np.hypot(*(_filled(scene.gazes)[:, i] - aim[i].at(moments) for i in (0, 1)))
+        held = np.minimum(_eased((off - self.steady) / FULL), _eroded(self._within(scene), float(scene.rate)))
+        return Signal(lambda t: np.interp(t, moments, held))
+
+    def _within(self, scene: Scene) -> NDArray[np.float64]:
+        """1 where eyes and head are turned little enough, 0 where too far or the face is lost, (N,)."""
+        limits = (
+            (np.abs(scene.gazes[:, 0]), self.eye_full, self.eye_none),
+            (np.abs(scene.gazes[:, 1]), self.eye_full, self.eye_none),
+            (np.abs(scene.poses[:, 0]), self.pitch_full, self.pitch_none),
+            (np.abs(scene.poses[:, 1]), self.yaw_full, self.yaw_none),
+        )
+        parts = [_eased((none - angle) / max(none - full, 1e-6)) for angle, full, none in limits]
+        parts.append(_eased((FAST[1] - _speeds(scene)) / (FAST[1] - FAST[0])))
+        return np.asarray(np.nan_to_num(np.prod(parts, axis=0), nan=0.0))
+
+    def _liveliness(self, scene: Scene, holds: Signal) -> tuple[tuple[Signal, Signal], Signal]:
+        """Looks away in degrees, x and y, and added blinks."""
+        nothing = Signal.constant(0)
+        if not _ever(self.contact):
+            return (nothing, nothing), nothing
+        random = np.random.default_rng(self.seed)
+        looks = _moments(random, scene.seconds, AWAY_EVERY)
+        ways = [(s, s + random.uniform(*AWAY_FOR), random.uniform(0, 2 * np.pi), random.uniform(0.5, 1)) for s in looks]
+        away = [
+            sum((Signal.window(a, b, 0.06, 0.06) * (turn(angle) * far * AWAY) for a, b, angle, far in ways), nothing)
+            * self.look_away
+            for turn in (np.cos, np.sin)
+        ]
+        shut = [m for m in _moments(random, scene.seconds, BLINK_EVERY) if not _filmed_blink(scene, m)]
+        lids = sum((_blink(moment) for moment in shut), nothing) * self.blinks * holds
+        return (away[0], away[1] * 0.5), lids
+
+
+def _ever(curve: Curve) -> bool:
+    """Whether a curve is ever above 0."""
+    return curve.bounds()[1] > 0
+
+
+def _eased(u: NDArray[np.float64]) -> NDArray[np.float64]:
+    """0 below 0, 1 above 1, smooth between."""
+    u = np.clip(u, 0, 1)
+    return np.asarray(u * u * (3 - 2 * u))
+
+
+def _eroded(values: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """The largest curve nowhere above some values whose slope is at most 1 in `GIVES_WAY` seconds."""
+    out, step = values.copy(), 1 / (GIVES_WAY * rate)
+    for i in range(1, len(out)):
+        out[i] = min(out[i], out[i - 1] + step)
+    for i in range(len(out) - 2, -1, -1):
+        out[i] = min(out[i], out[i + 1] + step)
+    return out
+
+
+def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows with those that are NaN taken from their neighbours; 0 where none is known."""
+    known = np.flatnonzero(~np.isnan(values[:, 0]))
+    if not len(known):
+        return np.zeros_like(values)
+    every = np.arange(len(values))
+    return np.stack([np.interp(every, known, values[known, i]) for i in range(values.shape[1])], axis=1)
+
+
+def _between_the_eyes(points: NDArray[np.float32]) -> tuple[float, float]:
+    """The middle of the outer corners of the eyes, in pixels."""
+    x, y = (points[33, :2] + points[263, :2]) / 2
+    return float(x), float(y)
+
+
+def _speeds(scene: Scene) -> NDArray[np.float64]:
+    """How far the eyes move with the head, in face widths a 25th of a second, (N,); NaN where lost."""
+    between = np.array([_between_the_eyes(f.points) if f else (np.nan, np.nan) for f in scene.faces]).reshape(-1, 2)
+    widths = np.array([f.width if f else np.nan for f in scene.faces])
+    steps = np.linalg.norm(np.diff(between, axis=0), axis=1) * float(scene.rate) / 25
+    steps = np.concatenate([[0.0], steps, [0.0]])
+    return np.asarray(np.fmax(steps[:-1], steps[1:]) / widths)
+
+
+def _moments(random: np.random.Generator, seconds: float, every: tuple[float, float]) -> list[float]:
+    """Moments at uneven distances, none near the start."""
+    found, at = [], random.uniform(every[0] / 2, every[1] / 2)
+    while at < seconds - 0.3:
+        found.append(float(at))
+        at += random.uniform(*every)
+    return found
+
+
+def _filmed_blink(scene: Scene, moment: float) -> bool:
+    """Whether the eyes were filmed blinking within a second of a moment."""
+    near = np.abs(scene.moments() - moment) < 1
+    faces = [scene.faces[int(i)] for i in np.flatnonzero(near)]
+    return any(f is not None and f.blendshapes.get("eyeBlinkLeft", 0) > CLOSED for f in faces)
+
+
+def _blink(moment: float) -> Signal:
+    """Lids that close quickly and open less so."""
+    return Signal.window(moment, moment + CLOSING + OPENING, CLOSING, OPENING)
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and stop of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 @hookimpl

@@ -33,7 +33,7 @@ LAYERS = (
     ("render",),
     ("mesh", "liveportrait"),
     ("verbs", "summary", "people"),
-    ("demo",),
+    ("demo", "hosts"),
     ("cli",),
     ("__main__",),
 )

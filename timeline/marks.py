@@ -288,7 +288,7 @@ def _time(seconds: Fraction, rate: Fraction) -> str:
 
 
 def markers_of(clip: Clip, rate: Fraction, known: Sequence[str] = ()) -> list[Marker]:
-    """The markers that say a clip's marks, less those of some ids; a joint's is a point at the clip's last frame."""
+    """The markers that say a clip's marks, less those of some ids, and its checks; a joint's is a point at its last frame."""
     made = []
     for segment in clip.segments:
         if segment.id not in known:
@@ -296,4 +296,4 @@ def markers_of(clip: Clip, rate: Fraction, known: Sequence[str] = ()) -> list[Ma
     if clip.joint and clip.joint.id not in known:
         last = clip.source_time(clip.record.stop - 1 / rate)
         made.append(Marker(joint_text(clip.joint, rate), "", Span(last, Fraction(0))))
-    return made
+    return [*made, *clip.checks]

@@ -157,6 +157,8 @@ class Clip:
     markers: tuple[Marker, ...] = ()
     original: Original | None = None
     """Of a piece that shows a render of ours: what it replaced."""
+    checks: tuple[Marker, ...] = field(default=(), compare=False)
+    """What is to be looked at again; goes out as markers."""
 
     def source_time(self, record: Fraction) -> Fraction:
         """The source time shown at a record time; also outside the clip, for handles."""

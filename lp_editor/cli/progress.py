@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from time import monotonic
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -77,11 +78,13 @@ def _bar() -> Iterator[Show]:
         yield show
 
 
-def tell(report: Report, what: str, quiet: bool, as_json: bool) -> None:
-    """Print what a render has to tell."""
+def tell(
+    report: Report, what: str, quiet: bool, as_json: bool, more: Mapping[str, object] = MappingProxyType({})
+) -> None:
+    """Print what a render has to tell; ``more`` of it as JSON."""
     if as_json:
         told = {"frames": report.frames, "rendered": report.rendered, "engine": report.engine, "notes": report.notes}
-        print(json.dumps({"report": {"output": what, **told}}), flush=True)
+        print(json.dumps({"report": {"output": what, **told, **more}}), flush=True)
         return
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)

@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
     still.add_argument("--at", required=True, metavar="TIME", help="record time")
     still.add_argument("-o", "--output", type=Path, required=True, help="a .png or .jpg")
     still.add_argument("--compare", action="store_true", help="the frame as filmed on the left, finished on the right")
-    _add_common(still)
+    add_common(still)
     still.set_defaults(run=_still)
     render = commands.add_parser(
         "render", help="render the whole cut, or each marked stretch",
@@ -49,7 +49,7 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     render.add_argument("--workers", type=int, metavar="N", help="how many chunks at a time; a core each by default")
     render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
-    _add_common(render)
+    add_common(render)
     render.set_defaults(run=_render)
     _add_roundtrip(commands)
 
@@ -65,40 +65,42 @@ def _add_roundtrip(commands: Any) -> None:
     command.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="where to; NAME.lp beside the project without it"
     )
-    command.add_argument(
-        "--for", dest="flavour", choices=tuple(FLAVOURS), help="write for it; as the project came, without"
-    )
-    command.add_argument(
-        "--mode", choices=("replace", "above"), default="replace", help="in the clips' place, or on a track above"
-    )
-    command.add_argument("--codec", choices=("h264", "ffv1"), default="h264", help="ffv1 is lossless, in MKV")
+    add_return(command)
     command.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
-    _add_common(command)
+    add_common(command)
     command.set_defaults(run=_roundtrip)
 
 
-FLAVOURS = {"premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio"}
-"""What a project can be written for, and the end of its name."""
+def add_return(command: argparse.ArgumentParser) -> None:
+    """How a project goes back: for whom, where its renders lie, and what they are written as."""
+    command.add_argument(
+        "--for", dest="flavour", choices=("premiere", "resolve", "fcpxml", "otio"),
+        help="write for it; as the project came, without",
+    )  # fmt: skip
+    command.add_argument(
+        "--mode", choices=("replace", "above"), default="replace", help="in the clips' place, or on a track above"
+    )
+    command.add_argument(
+        "--whole", action="store_true", help="each marked clip as one file, from end to end: for take selectors"
+    )
+    _add_delivery(command)
 
 
 def _roundtrip(asked: argparse.Namespace) -> int:
     from lp_editor import verbs
     from lp_editor.cli.catalogue import installed
     from lp_editor.cli.progress import shown, tell
-    from lp_editor.render.program import check_output
+    from lp_editor.summary import returned
 
     document = opened(asked)
     folder = asked.output or document.path.with_name(document.path.stem + ".lp")
-    name = Path(document.returned_name)
-    target = folder / (name.with_suffix(FLAVOURS[asked.flavour]) if asked.flavour else name)
-    if target.exists():
-        check_output(target, asked.force)
     with shown(asked.quiet, asked.json) as progress:
-        relinked, report = verbs.render_stretches(
-            document, folder, _settings(asked), above=asked.mode == "above", registry=installed(), progress=progress
-        )
-    tell_losses(relinked.save(target, asked.flavour or ""))
-    tell(report, str(target), asked.quiet, asked.json)
+        made = verbs.roundtrip(
+            document, folder, settings_of(asked), flavour=asked.flavour or "", above=asked.mode == "above",
+            registry=installed(), progress=progress,
+        )  # fmt: skip
+    tell_losses(made.document)
+    tell(made.report, str(made.path), asked.quiet, asked.json, returned(document.project, made.report))
     return 0
 
 
@@ -113,11 +115,16 @@ def _add_delivery(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--quality", type=int, metavar="CRF", help="h264 and hevc: 0 (best) to 51")
     command.add_argument("--depth", type=int, metavar="BITS", help="h264: 8, 10; hevc: 8, 10, 12; png: 8, 16")
+    command.add_argument(
+        "--encoder", choices=("hardware",), default="",
+        help="h264 and hevc by the graphics processor where that works; faster, not equal to the bit from run to run",
+    )  # fmt: skip
     command.add_argument("--sound", choices=("pcm", "aac", "flac"), default="", help="what sound is written as")
     command.add_argument("--reel", metavar="NAME", help="the reel that files bear; without it the project's or media's")
 
 
-def _add_common(command: argparse.ArgumentParser) -> None:
+def add_common(command: argparse.ArgumentParser) -> None:
+    """The engine, and what goes with every render."""
     command.add_argument(
         "--engine", default="auto", metavar="NAME", help="auto (the best that runs here), liveportrait or mesh"
     )
@@ -134,7 +141,8 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="no progress")
 
 
-def _settings(asked: argparse.Namespace) -> Settings:
+def settings_of(asked: argparse.Namespace) -> Settings:
+    """The settings of a render as the command line asks for them."""
     from lp_editor.media.codecs import Codec, Delivery
     from lp_editor.render.executor import LocalExecutor
     from lp_editor.render.program import Settings
@@ -146,10 +154,11 @@ def _settings(asked: argparse.Namespace) -> Settings:
     delivery = Delivery(
         Codec(asked_for.get("codec", "h264")), asked_for.get("profile", ""), asked_for.get("quality"),
         asked_for.get("depth"), asked_for.get("sound", ""), alpha=asked_for.get("alpha", False),
+        encoder=asked_for.get("encoder", ""),
     )  # fmt: skip
     return Settings(
         delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
-        LocalExecutor(workers), reel=getattr(asked, "reel", None),
+        LocalExecutor(workers), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
     )  # fmt: skip
 
 
@@ -174,7 +183,7 @@ def _still(asked: argparse.Namespace) -> int:
     document = opened(asked)
     with shown(asked.quiet, False) as progress:
         finished, filmed, report = verbs.still(
-            document, asked.at, _settings(asked), registry=installed(), progress=progress
+            document, asked.at, settings_of(asked), registry=installed(), progress=progress
         )
     image = finished.rgb_all()
     write_still(asked.output, side_by_side(filmed.rgb_all(), image) if asked.compare else image)
@@ -191,7 +200,7 @@ def _render(asked: argparse.Namespace) -> int:
     from lp_editor.render.program import check_output
 
     document = opened(asked)
-    settings, registry = _settings(asked), installed()
+    settings, registry = settings_of(asked), installed()
     if asked.clips is None:
         if asked.matte == Path():
             raise OutputError("--matte needs a file name beside -o: --matte matte.mkv")

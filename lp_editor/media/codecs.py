@@ -96,6 +96,8 @@ DEPTHS = {Codec.H264: (8, 10), Codec.HEVC: (8, 10, 12), Codec.PNG: (8, 16)}
 QUALITIES = {Codec.H264: 16, Codec.HEVC: 18}
 """The constant rate factor where none is asked for: visually lossless. 0..51, less is better."""
 
+HARDWARE = "hardware"
+
 FFV1_TAKES = (
     {n for n, x in LAYOUTS.items() if x.family == "yuv" and n not in ("yuv440p10le", "yuv440p12le")}
     | {n for n in LAYOUTS if n.startswith("gray") and "f" not in n}
@@ -131,6 +133,8 @@ class Delivery:
     hdr: Mastering | None = None
     alpha: bool = False
     """Whether what was changed is written as alpha."""
+    encoder: str = ""
+    """Empty for ours; `HARDWARE` for a graphics processor's, or FFmpeg's name of one that was found to work."""
 
     def __post_init__(self) -> None:
         """Refuse what the codec does not have."""
@@ -169,6 +173,8 @@ def delivered(format: VideoFormat, asked: Codec | Delivery) -> VideoFormat:
     codec, layout = delivery.codec, format.layout
     alpha = layout.alpha or delivery.alpha
     if codec in (Codec.H264, Codec.HEVC):
+        if delivery.encoder:
+            return _as_yuv(format, "yuv420p", _near(delivery.depth or layout.depth, _hard(codec)), format.full_range)
         return _as_yuv(format, _chroma(format), delivery.depth or _near(layout.depth, DEPTHS[codec]), format.full_range)
     if codec is Codec.PRORES:
         rich = profile_of(format, delivery) in WITH_ALPHA
@@ -208,6 +214,11 @@ def profile_of(format: VideoFormat, delivery: Delivery) -> str:
     if delivery.codec is Codec.EXR:
         return "float" if format.depth > 10 else "half"
     return ""
+
+
+def _hard(codec: Codec) -> tuple[int, ...]:
+    """The depths of hardware: H.264 of 10 bits is made by hardly any."""
+    return (8,) if codec is Codec.H264 else (8, 10)
 
 
 def _near(depth: int, known: tuple[int, ...]) -> int:

@@ -34,6 +34,7 @@ from lp_editor.media.codecs import (
     options_of,
 )
 from lp_editor.media.frames import packed
+from lp_editor.media.hardware import hardware_options, layout_for
 from lp_editor.media.picture import Picture, VideoFormat, recoded, tag, to_frame
 from lp_editor.media.probe import probe
 from lp_editor.media.stills import write_still
@@ -105,7 +106,7 @@ def encode_chunk(
     """
     delivery = delivery_of(asked)
     taken = delivered(format, delivery)
-    frames = (_frame(recoded(picture, taken), delivery.codec) for picture in pictures)
+    frames = (_frame(recoded(picture, taken), delivery) for picture in pictures)
     if delivery.codec.stills:
         return _encode_stills(path, frames, taken, delivery)
     try:
@@ -129,7 +130,9 @@ def _encode_film(
             if frame is not None:
                 frame.pts, frame.time_base = count, 1 / rate
             packets = stream.encode(frame)
-            if delivery.codec is Codec.HEVC:  # x265 makes up decoding times of runs shorter than its look-ahead
+            if (
+                delivery.codec is Codec.HEVC and not delivery.encoder
+            ):  # x265 makes up decoding times of runs shorter than its look-ahead
                 for packet in packets:
                     packet.dts = next(decoding)
             file.mux(_named_matrix(packets, format, delivery.codec))
@@ -155,8 +158,11 @@ def _named_matrix(packets: Sequence[Any], format: VideoFormat, codec: Codec) -> 
     return packets
 
 
-def _frame(picture: Picture, codec: Codec) -> av.VideoFrame:
+def _frame(picture: Picture, delivery: Delivery) -> av.VideoFrame:
     """A picture as its encoder takes it."""
+    codec = delivery.codec
+    if delivery.encoder:
+        return to_frame(picture).reformat(format=layout_for(delivery.encoder, picture.format.pix_fmt))
     name = PACKED_AS.get((codec, picture.format.pix_fmt))
     if name == "gray16be":
         swapped = Picture((picture.planes[0].byteswap(),), picture.format)
@@ -182,8 +188,13 @@ def _encode_stills(path: Path, frames: Iterator[av.VideoFrame], format: VideoFor
 
 def _video_stream(file: Any, format: VideoFormat, rate: Fraction, delivery: Delivery) -> Any:
     codec = delivery.codec
-    stream = file.add_stream(TRAITS[codec].encoder, rate=rate, options=options_of(format, delivery))
+    if delivery.encoder:
+        stream = file.add_stream(delivery.encoder, rate=rate, options=hardware_options(delivery))
+    else:
+        stream = file.add_stream(TRAITS[codec].encoder, rate=rate, options=options_of(format, delivery))
     _describe(stream.codec_context, format, codec)
+    if delivery.encoder:
+        stream.codec_context.pix_fmt = layout_for(delivery.encoder, format.pix_fmt)
     stream.codec_context.time_base = 1 / rate
     return stream
 

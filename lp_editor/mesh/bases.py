@@ -23,6 +23,9 @@ Array = NDArray[np.float64]
 Window = Literal["mouth", "lower", "brow_inner", "brow_outer", "eyes"]
 
 
+GAZE = np.array([0.30, -0.24, 0.0])
+"""How far an iris goes at 1, in eye widths: to the side, and (y is down) up (mesh_engine notes, 7)."""
+
 FAINT = (0.03, 0.08)
 """Landmarks that move by less than the first part of what the basis moves most stay; so a mouth's edit costs a mouth."""
 

@@ -7,7 +7,7 @@ blendshape or an angle, and its strength corrected by secant steps until 1 reads
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import TypeAlias
@@ -17,9 +17,9 @@ import numpy as np
 
 from lp_editor.controls import COLUMN
 from lp_editor.face import Box, Face, FacePicture, Image
-from lp_editor.faces.measure import head_pose
+from lp_editor.faces.measure import EYEBALL, gaze_angles, head_pose
 from lp_editor.faces.model import Landmarker
-from lp_editor.mesh.bases import Array
+from lp_editor.mesh.bases import GAZE, Array
 
 SMALL = 200
 """A face is tried at no more than this many pixels ear to ear: the landmark model sees no more."""
@@ -44,8 +44,8 @@ EVEN = 0.04
 class Trial:
     """A group of controls of one sign that share a strength.
 
-    ``wants`` is how far the mean of ``shapes`` rises at 1 (or, without shapes, the degrees that ``axis`` turns), and
-    ``least``, ``most`` bound the strength.
+    ``wants`` is how far the mean of ``shapes`` rises at 1 (or, without shapes, the degrees that ``axis`` turns: of the
+    head, or with ``looks`` of the gaze), and ``least``, ``most`` bound the strength.
     """
 
     controls: tuple[str, ...]
@@ -56,6 +56,7 @@ class Trial:
     most: float
     at: float = 1.0
     axis: int = 0
+    looks: bool = False
 
     def row(self, strength: float) -> Array:
         """Controls that try it."""
@@ -66,7 +67,7 @@ class Trial:
     def read(self, face: Face) -> float:
         """What the trial is judged by, on one face."""
         if not self.shapes:
-            return self.sign * head_pose(face.points)[self.axis]
+            return self.sign * (gaze_angles if self.looks else head_pose)(face.points)[self.axis]
         return float(np.mean([face.blendshapes.get(name, 0.0) for name in self.shapes]))
 
 
@@ -94,6 +95,20 @@ TRIALS: tuple[Trial, ...] = (
 )
 """What is tried, and what full strength should read as: about what the model reads on people who do it fully."""
 
+AIMED = 0.4
+"""The offset of the gaze that is tried for looks at a target."""
+
+
+def _aim(axis: int, sign: int) -> Trial:
+    """Reads by how many degrees a look turns, against those that the iris's shift on its eyeball stands for."""
+    name = ("gaze_x", "gaze_y")[axis]
+    degrees = float(np.degrees(np.arcsin(abs(GAZE[axis]) * AIMED / EYEBALL)))
+    return Trial(_sides(name), sign, (), degrees, 0.8, 2.0, AIMED, axis, looks=True)
+
+
+AIMS: Mapping[tuple[int, int], Trial] = {(axis, sign): _aim(axis, sign) for axis in (0, 1) for sign in (1, -1)}
+"""By axis (0 to the side, 1 up) and sign (+ to the person's left, up)."""
+
 Edit: TypeAlias = Callable[[FacePicture, Array], Image]
 """Draws a face with one row of controls: all RGB pixels of the picture."""
 
@@ -109,26 +124,30 @@ class Strengths:
         self._edit = edit
         self._lock = Lock()
         self._seen: list[Face | None] | None = None
-        self._known: dict[int, float] = {}
+        self._known: dict[Trial, float] = {}
 
     def applied(self, offsets: Array) -> Array:
         """A row of offsets with every control at the strength this face needs."""
         if not self._frames:
             return offsets
         out = offsets.copy()
-        for number, trial in enumerate(TRIALS):
+        for trial in TRIALS:
             columns = [COLUMN[name] for name in trial.controls]
             asked = np.array([c for c in columns if offsets[c] * trial.sign > 0], np.intp)
             if len(asked):
-                out[asked] = offsets[asked] * self._strength(number)
+                out[asked] = offsets[asked] * self._strength(trial)
         return out
 
-    def _strength(self, number: int) -> float:
+    def aimed(self, axis: int, up_or_left: bool) -> float:
+        """How much further than geometry says an iris has to go for a look to turn as far as is asked."""
+        return self._strength(AIMS[axis, 1 if up_or_left else -1]) if self._frames else 1.0
+
+    def _strength(self, trial: Trial) -> float:
         with self._lock:
-            if number not in self._known:
+            if trial not in self._known:
                 with Landmarker() as eye:
-                    self._known[number] = self._found(TRIALS[number], eye)
-            return self._known[number]
+                    self._known[trial] = self._found(trial, eye)
+            return self._known[trial]
 
     def _found(self, trial: Trial, eye: Landmarker) -> float:
         """The mean of what the frames with the most room need."""

@@ -33,6 +33,15 @@ LENT = 0.6
 LASH = 0.045
 """Thickness of the lash line of a closed eye, in eye widths."""
 
+DUSK = 0.45
+"""How much of its light the white loses in the deepest shade of the lids: photographs show it at about half there."""
+
+NEAR_LIDS = 0.045
+"""So near to the lids, in eye widths, what was filmed darker than the plates is shade and lashes: it stays there."""
+
+GREY = 12.0
+"""Added to both sides of a ratio of levels, so that black does not divide."""
+
 LEAST_GAZE, LEAST_LID = 0.15, 0.04
 """Iris shifts below this many pixels, and closings below this part of the opening, are left to the field."""
 
@@ -124,8 +133,8 @@ def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage
     if np.abs(made.gaze).max() > LEAST_GAZE or abs(made.closing) > LEAST_LID:
         ball = _ball(plates, made, source, part)
         ball *= (1 - 0.5 * np.clip(made.closing, 0, 1) * _lid_shadow(after, eye, part, made))[..., None]
-        edge = max(0.5, 0.012 * made.width)
-        canvas.put(part, ball, polygon(after[list(eye.contour)], part, edge))
+        soft_edge = polygon(after[list(eye.contour)], part, max(0.012 * made.width, blur_of(crop, made.width)))
+        canvas.put(part, ball, np.clip(1.5 * soft_edge - 0.4, 0, 1))  # inside the lids, whose own edge is filmed
     if made.closing > LEAST_LID:
         _close(canvas, crop, source, moved, part, made, before, after)
         if lent is not None:
@@ -135,6 +144,16 @@ def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage
                 lid,
                 np.asarray(LENT * reach * lent.trust * float(step(0.55, 0.95, np.array(made.closing))), np.float32),
             )
+
+
+def blur_of(crop: FloatImage, width: float) -> float:
+    """How soft the filmed edges are, in pixels: the sigma of a step as high as the picture's contrast whose slope is the
+    steepest one found; at most a twelfth of an eye."""
+    light = crop @ np.array([0.299, 0.587, 0.114], np.float32)
+    slope = np.hypot(np.gradient(light, axis=1), np.gradient(light, axis=0))
+    high, low = np.percentile(light, (97, 3))
+    sigma = 0.7 * float(high - low) / max(2.5066 * float(np.percentile(slope, 99)), 1e-3)
+    return float(np.clip(sigma, 0.5, width / 12))
 
 
 def _lid_shadow(after: Array, eye: Eye, part: Box, made: EyeChange) -> FloatImage:
@@ -152,6 +171,7 @@ class _Plates:
     cover: FloatImage
     specular: FloatImage
     rest: FloatImage
+    shade: FloatImage
     edge: FloatImage
     radius: float
 
@@ -167,15 +187,41 @@ def _plates(crop: FloatImage, before: Array, eye: Eye, source: Box, width: float
     away = np.asarray(np.hypot(x - centre[0], y - centre[1]), np.float32)
     radius = _limbus(crop, inner, away, np.abs(x - centre[0]) > 0.6 * away, max(radius, 1.0))
     rho = np.asarray(away / radius, np.float32)
-    white = _white(crop, inner & (rho > 1.18), aperture, width)
+    blur = blur_of(crop, width) / radius
+    dusk = _dusk(before, eye, source, width)
+    white = _white(crop, inner & (rho > 1.18 + 0.5 * blur), aperture, dusk, width)
     iris, specular = _iris(crop, inner, rho, width)
-    low, high = LIMBUS
+    low, high = LIMBUS[0] - 0.6 * blur, LIMBUS[1] + 0.8 * blur
     reach = rho.astype(np.float64)
     cover = (1 - step(low, high, reach)).astype(np.float32)
     whole = white * (1 - cover[..., None]) + iris * cover[..., None] + specular[..., None]
     kept = cv2.erode(aperture, np.ones((3, 3), np.uint8))[..., None]
-    edge = np.asarray(step(0.85, 1.0, reach) * (1 - step(1.25, 1.5, reach)), np.float32)
-    return _Plates(white, iris, cover, specular, np.asarray((crop - whole) * kept, np.float32), edge, radius)
+    near = 1 - _inside(aperture, NEAR_LIDS * width)[..., None]
+    shade = 1 + near * (np.clip((crop + GREY) / (np.maximum(whole, 0) + GREY), 0.35, 1.25) - 1)
+    edge = np.asarray(step(0.85, 1.0, reach) * (1 - step(1.25 + blur, 1.5 + blur, reach)), np.float32)
+    rest = np.asarray((crop - whole * shade) * kept, np.float32)
+    return _Plates(white, iris, cover, specular, rest, np.asarray(shade, np.float32), edge, radius)
+
+
+def _inside(aperture: FloatImage, reach: float) -> FloatImage:
+    """0 at the lids to 1 so many pixels inside them, smooth."""
+    deep = cv2.distanceTransform((aperture > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(step(0.0, max(min(reach, 0.5 * float(deep.max())), 1.0), deep.astype(np.float64)), np.float32)
+
+
+def _dusk(before: Array, eye: Eye, source: Box, width: float) -> FloatImage:
+    """How much light the lids leave the white, (h, w): less below the upper lid and in the corners."""
+    x, y = np.meshgrid(np.arange(source.width) + source.x0, np.arange(source.height) + source.y0)
+    upper, lower = before[list(eye.upper), :2], before[list(eye.lower), :2]
+    order = np.argsort(upper[:, 0])
+    under = (y - np.interp(x, upper[order, 0], upper[order, 1])) / width
+    order = np.argsort(lower[:, 0])
+    over = (np.interp(x, lower[order, 0], lower[order, 1]) - y) / width
+    a, b = before[eye.upper[0], :2], before[eye.upper[-1], :2]
+    along = ((x - a[0]) * (b[0] - a[0]) + (y - a[1]) * (b[1] - a[1])) / max(width * width, 1e-6)
+    corners = step(0.0, 0.3, np.minimum(along, 1 - along))
+    lids = step(-0.06, 0.16, under) * (0.75 + 0.25 * step(-0.04, 0.08, over))
+    return np.asarray((1 - DUSK) + DUSK * lids * (0.5 + 0.5 * corners), np.float32)
 
 
 def _limbus(
@@ -200,23 +246,25 @@ def _limbus(
     return radius * best
 
 
-def _white(crop: FloatImage, seen: NDArray[np.bool_], aperture: FloatImage, width: float) -> FloatImage:
-    """The white of the eye everywhere: as filmed where it shows, a smooth fit of it elsewhere."""
+def _white(
+    crop: FloatImage, seen: NDArray[np.bool_], aperture: FloatImage, dusk: FloatImage, width: float
+) -> FloatImage:  # fmt: skip
+    """The white of the eye everywhere: as filmed where it shows, a smooth fit of it in the lids' shade elsewhere."""
     height, columns = aperture.shape
     u = (np.arange(columns) - columns / 2) / width
     v = (np.arange(height) - height / 2) / width
     u, v = np.meshgrid(u, v)
     terms = np.stack([np.ones_like(u), u, u * u, v], -1)
     if seen.sum() > 25:
-        samples, colours = terms[seen], crop[seen].astype(np.float64)
+        samples, colours = terms[seen], crop[seen].astype(np.float64) / dusk[seen][:, None]
         bright = colours.mean(1)
         weight = (step(np.percentile(bright, 20), np.percentile(bright, 50), bright) + 0.15)[:, None]
         ridge = 1e-2 * len(samples) * np.diag([0, 0.02, 0.3, 0.05])
         solved = np.linalg.solve((samples * weight).T @ samples + ridge, (samples * weight).T @ colours)
-        fit = np.clip(terms @ solved, np.percentile(colours, 30, 0), np.percentile(colours, 98, 0))
+        fit = np.clip(terms @ solved, np.percentile(colours, 30, 0), np.percentile(colours, 90, 0)) * dusk[..., None]
     else:
         inside = crop[aperture > 0.5] if (aperture > 0.5).sum() > 5 else crop.reshape(-1, 3)
-        fit = np.ones_like(crop) * np.percentile(inside, 85, 0) * 0.95
+        fit = np.ones_like(crop) * np.percentile(inside, 85, 0) * 0.95 * dusk[..., None]
     known = _softened(seen, width)
     return np.asarray(crop * known + fit * (1 - known), np.float32)
 
@@ -253,7 +301,7 @@ def _ball(plates: _Plates, made: EyeChange, source: Box, part: Box) -> FloatImag
     """The eyeball with its iris moved, drawn into a box of the new picture, (h, w, RGB)."""
     gaze = made.gaze
     cover = _shifted(plates.cover, gaze, 0)[..., None]
-    ball = plates.white * (1 - cover) + _shifted(plates.iris, gaze) * cover
+    ball = (plates.white * (1 - cover) + _shifted(plates.iris, gaze) * cover) * plates.shade
     own = plates.cover[..., None]
     gone = float(np.clip(np.hypot(*gaze) / (0.2 * plates.radius), 0, 1))  # an iris that leaves takes its rim along
     rest = plates.rest * (1 - gone * plates.edge[..., None])

@@ -14,7 +14,7 @@ from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Region
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import Pose, to_frame, to_local
 from lp_editor.faces.measure import EYEBALL, REST_Y, eye_ratio, lip_ratio, pose_angles
-from lp_editor.mesh.bases import Array, bases, eye_window, rest_points, step
+from lp_editor.mesh.bases import GAZE, Array, bases, eye_window, rest_points, step
 from lp_editor.mesh.calibration import Strengths
 
 Row = NDArray[np.float64]
@@ -22,11 +22,14 @@ Row = NDArray[np.float64]
 CLOSING_LINE = 0.82
 """Lids meet this far down the opening (mesh_engine notes, 8)."""
 
-GAZE = np.array([0.30, -0.24, 0.0])
-"""How far an iris goes at 1, in eye widths: to the side, and (y is down) up (mesh_engine notes, 7)."""
-
 MOST_GAZE = 0.36
 """No iris goes further than this, in eye widths, along either axis."""
+
+HARDLY_OPEN = (0.06, 0.14)
+"""Ratios of the lids: at the first a look cannot be led at all, from the second on fully."""
+
+MOST_AIMED = 0.24
+"""The same where a look is led to a target: about 28 degrees, as far as eyes go with comfort."""
 
 UPPER_FOLLOWS = {"down": 0.72, "up": 0.55}
 LOWER_FOLLOWS = {"down": 0.30, "up": 0.15}
@@ -191,11 +194,9 @@ def _lids_and_gaze(
     """How far each eye closes (1 closed, negative wider), and where each iris goes, in cm."""
     blink, gaze = {}, {}
     for side in ("left", "right"):
-        upper, _lower, _ = EYES[side]
-        width = float(np.linalg.norm(local[upper[0]] - local[upper[-1]]))
         x, y = _value(offsets, f"gaze_x_{side}"), _value(offsets, f"gaze_y_{side}")
-        shift = np.array([x, y, 0]) * GAZE * width
-        gaze[side] = _to_gaze_target(local, pose, side, shift, targets, weights)
+        shift = np.array([x, y, 0]) * GAZE * eye_width(local, side)
+        gaze[side] = _to_gaze_target(local, pose, side, shift, person, targets, weights)
         blink[side] = _value(offsets, f"blink_{side}")
         column = TARGET_COLUMN[f"eye_opening_{side}"]
         if weights[column] > 0:
@@ -206,20 +207,44 @@ def _lids_and_gaze(
     return blink, gaze
 
 
-def _to_gaze_target(local: Array, pose: Pose, side: str, shift: Array, targets: Row, weights: Row) -> Array:
-    """Move an iris so that the eye looks in a direction of the camera's, as far as eyes go."""
-    out = shift.copy()
-    upper, _, iris = EYES[side]
-    corners = local[[upper[0], upper[-1]]]
-    width = float(np.linalg.norm(corners[0] - corners[1]))
-    off = (local[iris[0]] - corners.mean(0))[:2] - [0, REST_Y * width]
-    x, y = (np.radians(targets[TARGET_COLUMN[n]]) for n in ("gaze_direction_x", "gaze_direction_y"))
+def _to_gaze_target(
+    local: Array, pose: Pose, side: str, shift: Array, person: Person, targets: Row, weights: Row
+) -> Array:
+    """Move an iris so that the eyes look in a direction of the camera's: both by the same, as far as they go with comfort."""
+    columns = [TARGET_COLUMN[name] for name in ("gaze_direction_x", "gaze_direction_y")]
+    if not (weights[columns] > 0).any():
+        most = MOST_GAZE * eye_width(local, side)
+        return np.asarray(np.clip(shift, -most, most))
+    x, y = np.radians(targets[columns])
     ahead = np.array([np.sin(x) * np.cos(y), -np.sin(y), -np.cos(x) * np.cos(y)]) @ pose.rotation  # in the head's frame
-    wanted = EYEBALL * width * ahead[:2] - off
-    for axis, name in ((0, "gaze_direction_x"), (1, "gaze_direction_y")):
-        weight = weights[TARGET_COLUMN[name]]
-        out[axis] += weight * (wanted[axis] - out[axis])
+    filmed = np.mean([iris_off(local, eye) for eye in EYES], axis=0)
+    wanted = np.clip(EYEBALL * ahead[:2], -MOST_AIMED, MOST_AIMED) - filmed
+    wanted = wanted * _open_enough(local)
+    width, out = eye_width(local, side), shift.copy()
+    for axis, column in enumerate(columns):
+        if weights[column] > 0:
+            up_or_left = (wanted[axis] > 0) != (axis == 1)  # y is down
+            strength = person.strengths.aimed(axis, up_or_left) if person.strengths is not None else 1.0
+            out[axis] += weights[column] * (wanted[axis] * strength * width - out[axis])
     return np.asarray(np.clip(out, -MOST_GAZE * width, MOST_GAZE * width))
+
+
+def eye_width(local: Array, side: str) -> float:
+    """Corner to corner, in the unit of the points."""
+    upper, _, _ = EYES[side]
+    return float(np.linalg.norm(local[upper[0]] - local[upper[-1]]))
+
+
+def iris_off(local: Array, side: str) -> Array:
+    """Where an iris lies off the place it has when its eye looks straight ahead: (x, y) in eye widths."""
+    upper, _, iris = EYES[side]
+    middle = (local[upper[0]] + local[upper[-1]]) / 2
+    return np.asarray((local[iris[0]] - middle)[:2] / eye_width(local, side) - [0, REST_Y])
+
+
+def _open_enough(local: Array) -> float:
+    """1 for eyes that show where they look, less for lids nearly shut: nothing is painted where nothing was seen."""
+    return float(step(*HARDLY_OPEN, np.array(np.mean([eye_ratio(local[None], side)[0] for side in EYES]))))
 
 
 def _to_lip_target(local: Array, person: Person, targets: Row, weights: Row) -> Array:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lp_editor.effect import Effect, Sound
 from lp_editor.errors import FaceError, MediaError, ParamError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.faces import analyse_faces, choose
+from lp_editor.faces.measure import measured
 from lp_editor.media.probe import probe
 from lp_editor.media.sound import SoundSource
 from lp_editor.media.source import VideoSource
@@ -119,13 +122,15 @@ class Casting:
     def _finding(self, footage: Footage, source: VideoSource, segment: Segment, track: FaceTrack) -> Finding:
         effect = self.registry.effect(segment.effect)
         span = segment_span(footage.strip, segment)
-        faces: list[Face | None] = []
+        faces: Sequence[Face | None] = ()
         if "face" in effect.needs:
             first, count = ceil(span.start * self.rate), ceil(span.duration * self.rate)
-            faces = [track.at(int(i)) for i in footage.indices(first, count, self.rate, source)]
+            faces = FacesAt(track, footage.indices(first, count, self.rate, source))
         sound = self._sound(footage, Heard(footage.strip, span)) if "sound" in effect.needs else None
         driver = self._driver(segment, effect) if "driver" in effect.needs else None
-        return Finding(str(track.id), faces, sound, driver)
+        video = footage.info.video
+        size = (video.format.width, video.format.height) if video else None
+        return Finding(str(track.id), faces, sound, driver, *measured(faces), size)
 
     def _sound(self, footage: Footage, heard: Heard) -> Sound | None:
         if not footage.info.audio:
@@ -150,6 +155,26 @@ class Casting:
         if track is None:
             raise FaceError(f"no face found in the driver {named} (segment {segment.id})")
         return Driver(named, track, info.video.rate)
+
+
+class FacesAt(Sequence[Face | None]):
+    """The faces of a track in some media frames, each looked up when it is asked for: long stretches hold no memory."""
+
+    def __init__(self, track: FaceTrack, frames: NDArray[np.intp]) -> None:
+        self._track, self._frames = track, frames
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @overload
+    def __getitem__(self, index: int) -> Face | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Face | None]: ...
+    def __getitem__(self, index: int | slice) -> Face | Sequence[Face | None] | None:
+        """The face of the segment's frame of this number; None where lost."""
+        if isinstance(index, slice):
+            return FacesAt(self._track, self._frames[index])
+        return self._track.at(int(self._frames[index]))
 
 
 def _started(strip: Strip, at: Fraction) -> Strip:

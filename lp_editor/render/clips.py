@@ -19,9 +19,10 @@ from lp_editor.media.codecs import Codec, check_delivery
 from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
+from lp_editor.render.checks import checks
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths, chunked
 from lp_editor.render.footage import Footage
-from lp_editor.render.program import Settings, check_output, mastered, opened
+from lp_editor.render.program import Settings, check_output, opened, settled
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
 from lp_editor.render.stage import Stage
@@ -71,10 +72,12 @@ def render_clips(
             check_output(stretch.path, settings.force)
             if matte:
                 check_output(_matte_path(stretch.path), settings.force)
-        delivery, store = mastered(settings.delivery, stage), ChunkStore(settings.cache / "chunks")
-        work = ChunkWork(stage, store, delivery, matte, 0, progress, stage.report)
+        store = ChunkStore(settings.cache / "chunks")
+        work = ChunkWork(stage, store, settings.delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
-        return [_render(stretch, work, shown, settings, drop) for stretch in stretches], stage.report
+        made = [_render(stretch, work, shown, settings, drop) for stretch in stretches]
+        stage.report.renders, stage.report.checks = made, checks(stage)
+        return made, stage.report
 
 
 def _joints(events: Sequence[Event], key: str) -> list[Event]:
@@ -95,6 +98,7 @@ def _stretches(
             rows = segment_rows(strip, segment, first, count, rate)
             if len(rows):
                 spans.append((first + int(rows[0]), first + int(rows[-1]) + 1))
+        spans = [(visible.start, visible.stop)] if settings.whole and spans else spans
         spans = [(max(a, visible.start), min(b, visible.stop)) for a, b in spans]
         for number, (a, b) in enumerate(merged([s for s in spans if s[1] > s[0]]), 1):
             lead, tail = _handles(stage.footage[key], a, b, rate)
@@ -135,8 +139,8 @@ def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings
     assert footage.info.video is not None
     own = replace(stage, format=footage.info.video.format)
     check_delivery(stretch.path, work.delivery, own.format)
-    own_work = replace(work, stage=own)
-    chunks = chunked(own, _events(strip, first, stop, events), work.delivery)
+    own_work = replace(work, stage=own, delivery=settled(work.delivery, own))
+    chunks = chunked(own, _events(strip, first, stop, events), own_work.delivery)
     todo = [c for c in chunks if own_work.missing(c)]
     own_work = replace(own_work, total=sum(c.count for c in todo) + stage.report.rendered)
     settings.executor.run(own_work.make, todo)

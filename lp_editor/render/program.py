@@ -13,6 +13,7 @@ from typing import Any
 from lp_editor.engine import Engine
 from lp_editor.errors import MediaError, OutputError, TimeError
 from lp_editor.media.codecs import Codec, Delivery, check_delivery, delivered, delivery_of
+from lp_editor.media.hardware import with_encoder
 from lp_editor.media.layout import UNSPECIFIED, VideoFormat
 from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
 from lp_editor.media.sink import Slate, join_chunks
@@ -48,6 +49,8 @@ class Settings:
     executor: Executor = field(default_factory=LocalExecutor)
     cache: Path = field(default_factory=cache_folder)
     reel: str | None = None
+    whole: bool = False
+    """Of marked stretches: each marked clip as one file, from end to end."""
 
     @property
     def delivery(self) -> Delivery:
@@ -77,7 +80,7 @@ def render_program(
     with opened(project, registry, events, settings, progress) as stage:
         report = stage.report
         check_delivery(output, delivery, stage.format)
-        delivery = mastered(delivery, stage)
+        delivery = settled(delivery, stage)
         work = ChunkWork(
             stage, ChunkStore(settings.cache / "chunks"), delivery, matte is not None, 0, progress, report
         )  # fmt: skip
@@ -98,12 +101,18 @@ def _timecode(project: Project) -> str:
     return timecode(project.start, project.rate, project.drop_frame)
 
 
-def mastered(delivery: Delivery, stage: Stage) -> Delivery:
-    """A delivery that says what the first footage says of its mastering display."""
+def settled(delivery: Delivery, stage: Stage) -> Delivery:
+    """A delivery that says what the first footage says of its mastering display, its encoder found; tells where a
+    graphics processor was asked for and none works."""
+    found = with_encoder(delivery, stage.format)
+    if found.encoder != delivery.encoder:
+        stage.report.note(
+            f"encoded by {found.encoder}" if found.encoder else "no hardware encoder works here: ours did it"
+        )
     infos = (footage.info.video for footage in stage.footage.values())
     first = next((video for video in infos if video is not None), None)
     same = first is not None and first.format.colour.transfer == stage.format.colour.transfer
-    return replace(delivery, hdr=first.hdr) if first is not None and same else delivery
+    return replace(found, hdr=first.hdr) if first is not None and same else found
 
 
 def _finish(output: Path, work: ChunkWork, chunks: Sequence[Chunk], sounds: Sequence[Heard], slate: Slate) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TypeAlias
 
+from lp_editor.timeline.model import Marker
+from lp_editor.timeline.relink import Rendered
+
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the stage ("faces", "frames", "sound"), how much of it is done, and how much there is."""
 
@@ -24,6 +27,10 @@ class Report:
     rendered: int = 0
     """Frames that were made anew; the others came from the store."""
     engine: str = ""
+    checks: dict[str, tuple[Marker, ...]] = field(default_factory=dict)
+    """What to look at again, by the place of the clip."""
+    renders: list[Rendered] = field(default_factory=list)
+    """The files of single stretches."""
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def note(self, text: str) -> None:

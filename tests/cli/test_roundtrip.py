@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import two_clips
 
+from lp_editor import verbs
 from lp_editor.cli import main
 from lp_editor.media.probe import probe
 from lp_editor.timeline.document import open_document
@@ -93,3 +94,22 @@ def test_a_render_above_is_not_made_twice_either(
     capsys.readouterr()
     assert run("roundtrip", tmp_path / "back" / "my cut.xml", "-o", tmp_path / "again", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["report"]["frames"] == 0
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".fcpxml", ".otio"])
+def test_what_is_to_be_looked_at_comes_back_as_markers_once(suffix: str, filmed: Path, tmp_path: Path) -> None:
+    document = two_clips(filmed, tmp_path).save(tmp_path / f"cut{suffix}")
+    for at, value in (("10f", 0.9), ("14f", 0.8)):  # together more than there is
+        document = verbs.mark(
+            document, "expression", clip="opening", at=at, length="8f", params={"smile": value, "ease": "0"}
+        ).document.save()
+    assert run("roundtrip", document.path, "-o", tmp_path / "back", "--quiet", "--codec", "ffv1") == 0
+
+    def checks(folder: str) -> list[tuple[str, F]]:
+        clips = open_document(tmp_path / folder / f"cut{suffix}").source.project.clips()
+        return [(m.name, m.span.start * 25) for c in clips for m in c.markers if m.name.startswith("QC")]
+
+    found = checks("back")
+    assert [name for name, _ in found] == ["QC more asked than a control gives"]
+    assert run("roundtrip", tmp_path / "back" / f"cut{suffix}", "-o", tmp_path / "again", "--quiet") == 0
+    assert checks("again") == found

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Sequence
+from dataclasses import replace
 
-from lp_editor import CONTROLS, TARGETS, Effect, Registry, testing
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lp_editor import CONTROLS, TARGETS, Effect, Face, Registry, Scene, testing
 from lp_editor.controls import TARGET_COLUMN
 from lp_editor.effect import parameters
 
@@ -28,18 +33,117 @@ def test_one_eye_is_added_to_both(gaze: type[Effect]) -> None:
 
 
 def test_the_bounds_are_those_of_the_controls(gaze: type[Effect]) -> None:
+    known = {p.name: (p.low, p.high) for p in parameters(gaze)}
     offsets = {(c.low, c.high) for c in CONTROLS if c.region == "gaze"}
     targets = {(c.low, c.high) for c in TARGETS if c.region == "gaze"}
-    contact = [p for p in parameters(gaze) if p.name.startswith("contact")]
-    assert {(p.low, p.high) for p in parameters(gaze) if p not in contact} == offsets
-    assert {(p.low, p.high) for p in contact} == targets | {(0, 1)}
+    assert {known[n] for n in ("x", "y", "left_x", "left_y", "right_x", "right_y")} == offsets
+    assert {known[n] for n in ("contact_x", "contact_y")} == targets
+
+
+CALM = {"look_away": 0, "blinks": 0}
+
+
+def filmed(gazes: Sequence[tuple[float, float]], pitch: float = 0, yaw: float = 0, rate: int = 25) -> Scene:
+    """A stretch in which the eyes look so, degrees off the lens, the head held still."""
+    faces: list[Face | None] = [testing.synthetic_face()] * len(gazes)
+    scene = testing.scene(len(gazes) / rate, rate, faces=faces)
+    return replace(scene, gazes=np.array(gazes, float), poses=np.array([(pitch, yaw, 0)] * len(gazes), float))
+
+
+def weights(effect: Effect, scene: Scene) -> NDArray[np.float64]:
+    """How much the lens counts on each frame."""
+    asked = testing.sample(effect.edit(scene), scene.moments())
+    return np.asarray(asked.weights[:, TARGET_COLUMN["gaze_direction_x"]])
 
 
 def test_contact_is_the_weight_of_a_direction(gaze: type[Effect]) -> None:
-    asks = testing.sample(gaze.parse({"contact": 0.5, "contact_x": 10, "contact_y": -5}).edit(testing.scene()), 0.0)
+    scene = filmed([(15, 0)] * 25)
+    effect = gaze.parse({"contact": 0.5, "contact_x": 2, "contact_y": -1, **CALM})
+    asks = testing.sample(effect.edit(scene), 0.5)
     at = [TARGET_COLUMN["gaze_direction_x"], TARGET_COLUMN["gaze_direction_y"]]
-    assert asks.targets[0, at].tolist() == [10, -5]
+    assert asks.targets[0, at].tolist() == [2, -1]
     assert asks.weights[0, at].tolist() == [0.5, 0.5]
+
+
+def test_looks_at_the_aim_are_left_alone_and_those_past_it_led_smoothly(gaze: type[Effect]) -> None:
+    led = weights(gaze.parse({"contact": 1, **CALM}), filmed([(i / 10, 0) for i in range(120)]))
+    assert (led[:30] == 0).all()
+    assert (led[80:] == 1).all()
+    assert np.diff(led).min() >= 0
+    assert np.diff(led).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("look", "pitch", "yaw", "wanted"),
+    [((15, 0), 0, 0, 1), ((15, 0), 14, 24, 1), ((31, 0), 0, 0, 0), ((0, -31), 0, 0, 0), ((15, 0), 26, 0, 0), ((15, 0), 0, 31, 0)],
+)  # fmt: skip
+def test_beyond_the_thresholds_nothing_is_led(
+    look: tuple[float, float], pitch: float, yaw: float, wanted: float, gaze: type[Effect]
+) -> None:
+    assert set(weights(gaze.parse({"contact": 1, **CALM}), filmed([look] * 10, pitch, yaw))) == {wanted}
+
+
+def test_the_thresholds_can_be_moved(gaze: type[Effect]) -> None:
+    scene = filmed([(31, 0)] * 10)
+    assert weights(gaze.parse({"contact": 1, "eye_full": 32, "eye_none": 35, **CALM}), scene).min() == 1
+
+
+def test_before_a_look_goes_too_far_the_eyes_come_back_to_it(gaze: type[Effect]) -> None:
+    led = weights(gaze.parse({"contact": 1, **CALM}), filmed([(15, 0)] * 20 + [(40, 0)] * 20))
+    assert (led[20:] == 0).all()
+    assert led[10] == 1
+    assert 0 < led[19] < led[18] < 1
+
+
+def test_a_head_that_swings_is_not_led(gaze: type[Effect]) -> None:
+    faces = [testing.synthetic_face((256.0 + 20 * i, 256.0)) for i in range(20)]
+    assert weights(gaze.parse({"contact": 1, **CALM}), replace(filmed([(15, 0)] * 20), faces=faces)).max() == 0
+
+
+def test_a_lost_face_is_not_led_and_does_not_spread(gaze: type[Effect]) -> None:
+    scene = filmed([(15, 0)] * 10 + [(np.nan, np.nan)] * 3 + [(15, 0)] * 10)
+    led = weights(gaze.parse({"contact": 1, **CALM}), scene)
+    assert (led[10:13] == 0).all()
+    assert (led[[0, -1]] == 1).all()
+
+
+def test_eyes_led_wander_off_a_little_now_and_then_and_blink(gaze: type[Effect]) -> None:
+    scene = filmed([(15, 0)] * 25 * 30)
+    asked = testing.sample(gaze.parse({"contact": 1}).edit(scene), scene.moments())
+    away = np.hypot(*(asked.targets[:, TARGET_COLUMN[f"gaze_direction_{n}"]] for n in "xy"))
+    assert 0.5 < away.max() <= 2.5  # half of five degrees
+    assert 0.02 < (away > 0.1).mean() < 0.25
+    lids = asked.column("blink_left")
+    assert lids.tolist() == asked.column("blink_right").tolist()
+    blinks = int(((lids[1:] > 0.5) & (lids[:-1] <= 0.5)).sum())
+    assert 5 <= blinks <= 12  # in half a minute
+    again = testing.sample(gaze.parse({"contact": 1, "seed": 2}).edit(scene), scene.moments())
+    assert again.column("blink_left").tolist() != lids.tolist()
+
+
+def test_eyes_filmed_blinking_blink_no_more(gaze: type[Effect]) -> None:
+    scene = filmed([(15, 0)] * 250)
+    shut = replace(testing.synthetic_face(), blendshapes={"eyeBlinkLeft": 0.9})
+    scene = replace(scene, faces=[shut if i % 40 < 4 else face for i, face in enumerate(scene.faces)])
+    assert testing.sample(gaze.parse({"contact": 1}).edit(scene), scene.moments()).column("blink_left").max() == 0
+
+
+def test_the_eyes_can_be_led_to_a_place_in_the_picture(gaze: type[Effect]) -> None:
+    scene = filmed([(15, 0)] * 10)  # the face is in the upper left of a picture of 1920 by 1080
+    ask = testing.sample(gaze.parse({"contact": 1, "toward": 1, "toward_x": 1, "toward_y": 1, **CALM}).edit(scene), 0.2)
+    x, y = (ask.targets[0, TARGET_COLUMN[f"gaze_direction_{n}"]] for n in "xy")
+    assert 20 < x < 40
+    assert -30 <= y < -10
+
+
+def test_marks_are_proposed_where_the_eyes_leave_the_lens(gaze: type[Effect]) -> None:
+    looks = (
+        [(1, 0)] * 50 + [(14, 0)] * 25 + [(1, 0)] * 5 + [(14, 0)] * 20 + [(0, 1)] * 50 + [(14, 0)] * 2 + [(50, 0)] * 40
+    )
+    found = gaze.mark(filmed(looks))
+    assert [p.params for p in found] == [{"contact": 1}]
+    assert found[0].start == pytest.approx(50 / 25 - 0.2)
+    assert found[0].seconds == pytest.approx(50 / 25 + 0.4)
 
 
 def test_the_help_says_which_way_is_which() -> None:

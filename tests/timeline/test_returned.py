@@ -107,14 +107,11 @@ def clips_of(items: list[Item]) -> list[Clip]:
     return [i for i in items if isinstance(i, Clip)]
 
 
-@pytest.mark.parametrize("suffix", [".xml", ".fcpxml", ".otio"])
-@pytest.mark.parametrize("keep_sidecar", [True, False], ids=["sidecar", "renders-list"])
-def test_segments_are_recognised_after_random_edits_and_a_lossy_export(
-    suffix: str, keep_sidecar: bool, tmp_path: Path
-) -> None:
+def recognised(suffix: str, keep_sidecar: bool, rounds: int, tmp_path: Path) -> tuple[int, int]:
+    """How many of all edited renders are known as what they show, after so many exports."""
     chance = random.Random(11)
     right = total = 0
-    for number in range(2):
+    for number in range(rounds):
         folder = tmp_path / str(number)
         folder.mkdir()
         document, rendered = rendered_cut(folder)
@@ -126,7 +123,34 @@ def test_segments_are_recognised_after_random_edits_and_a_lossy_export(
         for clip in renders:
             total += 1
             right += shows_the_original(now[clip.place], clip, document, rendered)
+    return right, total
+
+
+EVERY_WAY = pytest.mark.parametrize(
+    ("suffix", "keep_sidecar"),
+    [(s, k) for s in (".xml", ".fcpxml", ".otio") for k in (True, False)],
+    ids=lambda value: {True: "sidecar", False: "renders-list"}.get(value, value) if isinstance(value, bool) else value,
+)
+
+
+@EVERY_WAY
+def test_segments_are_recognised_after_random_edits_and_a_lossy_export(
+    suffix: str, keep_sidecar: bool, tmp_path: Path
+) -> None:
+    right, total = recognised(suffix, keep_sidecar, 2, tmp_path)
     assert total >= 12
+    assert right / total >= 0.99
+
+
+@pytest.mark.slow
+@EVERY_WAY
+def test_segments_are_recognised_after_two_hundred_random_edits(
+    suffix: str, keep_sidecar: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right, total = recognised(suffix, keep_sidecar, 34, tmp_path)
+    with capsys.disabled():
+        print(f"\n{suffix}, {'sidecar' if keep_sidecar else 'list of renders'}: {right} of {total} recognised")
+    assert total >= 200
     assert right / total >= 0.99
 
 

@@ -52,6 +52,9 @@ class NativeFile:
                 node = otio.node_at(tree, self.addresses[clip.place])
                 _patch(node, clip, joint_in)
                 _unmark(node, set(_ids(was)) - set(_ids(clip)), Fraction(0))
+            if clip.checks and clip.checks != was.checks:
+                node = otio.node_at(tree, self.addresses[clip.place])
+                node["markers"] = [*(node.get("markers") or []), *(otio.marker_node(m, clip.rate) for m in clip.checks)]
         gone = {i for c in before.clips() for i in _ids(c)} - {i for c in after.clips() for i in _ids(c)}
         if gone:
             start = otio.start_of(otio.node_at(tree, self.top))

@@ -1,0 +1,161 @@
+"""How well `gaze contact=1` leads eyes into the lens: films of a folder rendered whole, measured again with MediaPipe.
+
+    python benchmarks/gaze.py [DIR] [--engine mesh] [--sheet PNG]
+
+Look-aways and added blinks are off. Angles are those between the look and the lens, head pose included, in degrees.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor import Box, Registry, verbs
+from lp_editor.faces import analyse_faces, choose
+from lp_editor.faces.measure import measured
+from lp_editor.media.codecs import Codec
+from lp_editor.media.probe import probe
+from lp_editor.media.source import VideoSource
+from lp_editor.render.program import Settings
+from lp_editor.timeline.document import new_document
+from lp_editor.timeline.model import Clip, Media, Project, Span, Track
+
+FILMS = ("d12.mp4", "d18.mp4", "s32.mp4")
+OFF, ON = 8.0, 3.0
+"""Degrees: filmed further off the lens than the one, or within the other."""
+
+EYES, PITCH, YAW = (20.0, 30.0), (15.0, 25.0), (25.0, 30.0)
+"""The effect's thresholds: fully led up to the first, not at all from the second."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A film before and after: looks (N, 2), poses (N, 3), NaN where lost; mean change of each frame's pixels."""
+
+    filmed: Array
+    led: Array
+    poses: Array
+    changed: Array
+
+
+def looks(path: Path, cache: Path) -> tuple[Array, Array]:
+    """Poses and gazes of the largest face of a film."""
+    with VideoSource(path) as source:
+        count = source.video.count
+        tracks = analyse_faces(source, 0, count, cache, None)
+    track = choose(tracks, "largest", 0, count)
+    assert track is not None, f"no face in {path}"
+    return measured([track.at(i) for i in range(count)])
+
+
+def measure(media: Path, folder: Path, engine: str) -> tuple[Measured, Path]:
+    """Render a film with contact all over it, and measure both."""
+    info = probe(media)
+    assert info.video is not None
+    rate = info.video.rate
+    span = Span(Fraction(0), info.video.count / rate)
+    clip = Clip("", "c", Media("file", media.name, str(media), available=span), span, span, rate)
+    document = new_document(
+        folder / f"{media.stem}.otio", Project("c", rate, Fraction(0), (Track("V1", "video", (clip,)),))
+    )
+    registry = Registry.installed()
+    params = {"contact": "1", "look_away": "0", "blinks": "0", "ease": "0"}
+    document = verbs.mark(document, "gaze", clip="c", params=params, registry=registry).document
+    output = folder / f"{media.stem}.mkv"
+    verbs.render(document, output, Settings(Codec.FFV1, engine, cache=folder / "cache"), registry=registry)
+    poses, filmed = looks(media, folder / "cache" / "faces")
+    _, led = looks(output, folder / "cache" / "faces")
+    with VideoSource(media) as a, VideoSource(output) as b:
+        n = range(len(filmed))
+        changed = [
+            float(np.abs(p.planes[0].astype(int) - q.planes[0]).mean())
+            for p, q in zip(a.frames(n), b.frames(n), strict=True)
+        ]
+    return Measured(filmed, led, poses, np.array(changed)), output
+
+
+def off(gazes: Array) -> Array:
+    """The angle between looks and the lens."""
+    x, y = np.radians(gazes).T
+    return np.asarray(np.degrees(np.arccos(np.clip(np.cos(x) * np.cos(y), -1, 1))))
+
+
+def line(name: str, m: Measured) -> str:
+    """What the bars ask of a film."""
+    angles = np.abs(np.column_stack([m.filmed, m.poses[:, :2]]))
+    limits = np.array([EYES, EYES, PITCH, YAW])
+    full, beyond = (angles <= limits[:, 0]).all(1), (angles >= limits[:, 1]).any(1)
+    before, after = off(m.filmed), off(m.led)
+    away, near = before > OFF, before < ON
+    inside, partly = away & full, away & ~beyond
+    edited = (m.changed > 0) & ~np.isnan(before) & ~np.isnan(after)
+    pairs = edited[1:] & edited[:-1]
+    steps = [np.linalg.norm(np.diff(g, axis=0), axis=1) for g in (m.filmed, m.led)]
+    kept = np.abs(after - before)[near & ~np.isnan(after)]
+
+    def fall(which: NDArray[np.bool_]) -> str:
+        if not which.any():
+            return "   –"
+        a, b = np.nanmean(before[which]), np.nanmean(after[which])
+        return f"{a:5.1f} to {b:4.1f} ({100 * (1 - b / a):3.0f} %, {which.sum()} frames)"
+
+    return (
+        f"{name:<5} full: {fall(inside):<32} within: {fall(partly):<32}"
+        f" on the lens: {max(kept, default=0):.2f} most, {near.sum()} frames  beyond: {int((m.changed[beyond] > 0).sum())} of"
+        f" {beyond.sum()} touched  step {max(steps[1][pairs], default=0):.1f}, filmed {np.nanmax(steps[0]):.1f}"
+    )
+
+
+def sheet(media: Path, output: Path, m: Measured) -> NDArray[np.uint8]:
+    """Some frames as filmed above, as led below."""
+    at = np.linspace(0, len(m.filmed) - 1, 8).astype(int).tolist()
+    with VideoSource(media) as a, VideoSource(output) as b:
+        rows = [
+            np.concatenate(
+                [cv2.resize(p.rgb(Box(0, 0, p.format.width, p.format.height)), (300, 300)) for p in s.frames(at)],
+                axis=1,
+            )
+            for s in (a, b)
+        ]
+    return np.asarray(np.concatenate(rows), np.uint8)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the films of a folder, or those of the notes."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", default=Path("../shared/liveportrait/media"))
+    parser.add_argument("--engine", default="mesh")
+    parser.add_argument("--frames", action="store_true", help="also print every frame")
+    parser.add_argument("--sheet", type=Path, metavar="PNG")
+    asked = parser.parse_args(arguments)
+    films = [asked.folder / n for n in FILMS if (asked.folder / n).exists()] or sorted(asked.folder.glob("*.mp4"))
+    if not films:
+        print(f"gaze: no films in {asked.folder}", file=sys.stderr)
+        return 2
+    rows = []
+    with TemporaryDirectory() as name:
+        for media in films:
+            found, output = measure(media, Path(name), asked.engine)
+            print(line(media.stem, found), flush=True)
+            for i in range(len(found.filmed)) if asked.frames else ():
+                values = (*found.filmed[i], *found.led[i], *found.poses[i], found.changed[i])
+                print(i, *(f"{v:6.1f}" for v in values))
+            rows.append(sheet(media, output, found))
+    if asked.sheet:
+        cv2.imwrite(str(asked.sheet), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

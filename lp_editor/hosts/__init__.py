@@ -1,0 +1,1 @@
+"""What runs beside an editing application, or inside it: the watch folder, Resolve's script."""
