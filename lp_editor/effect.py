@@ -73,8 +73,8 @@ class Scene:
     that declare it in ``needs``: ``faces`` one a record frame (None where lost) with ``poses``, (N, 3) pitch, yaw, roll
     of the head, and ``gazes``, (N, 2) where the eyes look past the lens, to the person's left and up, both in degrees and
     NaN where the face is lost, and ``size``, width and height of the picture in pixels; ``sound`` of the stretch;
-    ``speech`` what is said, in seconds from its start (see `SPEECH_PARAMETERS`);
-    ``driver`` the face track of the file that the parameter ``driver`` names, at ``driver_rate`` frames per second.
+    ``speech`` what is said, in seconds from its start (see `SPEECH_PARAMETERS`); ``driver`` the face track of the file
+    that the parameter ``driver`` names, at ``driver_rate`` frames per second.
     """
 
     seconds: float

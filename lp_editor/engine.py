@@ -76,7 +76,10 @@ ReadFaces: TypeAlias = Callable[[Sequence[int]], Sequence[FacePicture]]
 
 
 class Engine(Protocol[LookT, MotionT]):
-    """Edits faces. All sequences of one call have one length, a frame each; calls never depend on each other."""
+    """Edits faces. All sequences of one call have one length, a frame each; calls never depend on each other.
+
+    An engine that can compute in several ways may say which in a string ``path``; it is printed beside the name.
+    """
 
     @property
     def name(self) -> str:

@@ -298,7 +298,7 @@ def render_stretches(
     rendered, report = render_clips(project, registry or Registry.installed(), Path(folder), asked, progress, matte)
     checked = document.replace(with_checks(document.project, report.checks)) if report.checks else document
     above = above or asked.delivery.alpha
-    return checked.relinked(_placed(document, rendered, above, report), above), report
+    return checked.relinked(_placed(checked, rendered, above, report), above), report
 
 
 def _placed(document: Document, rendered: Sequence[Rendered], above: bool, report: Report) -> list[Rendered]:

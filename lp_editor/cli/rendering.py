@@ -128,7 +128,11 @@ def add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--engine", default="auto", metavar="NAME", help="auto (the best that runs here), liveportrait or mesh"
     )
-    command.add_argument("--device", default="cpu", help="where the engine runs: cpu, cuda, cuda:1, …")
+    command.add_argument(
+        "--device",
+        default="cpu",
+        help="where the engine runs: cpu (the fastest way there), cuda, cuda:1, openvino, openvino-f32, cpu-f32",
+    )
     command.add_argument(
         "--composite", choices=("detail", "paste"), default="detail",
         help="liveportrait: keep the footage's own detail, or paste its picture as it is",

@@ -6,8 +6,8 @@ networks get wrong cancels out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Literal, TypeAlias
 
@@ -18,19 +18,21 @@ import torch
 from lp_editor.controls import Controls, Region
 from lp_editor.engine import Patch, ReadFaces
 from lp_editor.face import FacePicture, FaceTrack, Image
+from lp_editor.faces.occlusion import WATCHED, uncovered, usual
 from lp_editor.liveportrait.batches import Batches
 from lp_editor.liveportrait.canvas import Canvas, clipped, face_mask, images_of, network_crop, painted
 from lp_editor.liveportrait.detail import Calibration, calibrated, composed
 from lp_editor.liveportrait.gpu import Pictures
 from lp_editor.liveportrait.hold import Hold, Seen, retargeted, transferred
 from lp_editor.liveportrait.keypoints import Array, rotation
-from lp_editor.liveportrait.look import Look, person_of, shot_square, with_calibration
+from lp_editor.liveportrait.landmarks import openings
+from lp_editor.liveportrait.look import Look, person_from, person_of, shot_square
 from lp_editor.liveportrait.networks import ArrayHeads, Networks, as_array
 from lp_editor.liveportrait.paste import to_image
 
 Composite: TypeAlias = Literal["detail", "paste"]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same pixels, weights and controls give other patches."""
 
 STUDIED = 40
@@ -43,7 +45,8 @@ SAME = 1e-6
 @dataclass(frozen=True)
 class LivePortraitEngine:
     """See `lp_editor.engine.Engine`. ``weights`` names the weights that the networks were loaded from, ``path`` what they
-    are computed by, and ``pictures`` stands in for `Networks.pictures` where there is something faster."""
+    are computed by, ``pictures`` stands in for `Networks.pictures` where there is something faster, and ``landmarks`` finds
+    the published 203 points (xy, of the frame) on a face; without it openings are read off MediaPipe's."""
 
     nets: Networks
     weights: str
@@ -52,6 +55,7 @@ class LivePortraitEngine:
     path: str = "cpu-f32"
     batches: Batches = field(default_factory=Batches)
     pictures: Pictures | None = None
+    landmarks: Callable[[FacePicture], Array] | None = None
 
     @property
     def name(self) -> str:
@@ -62,7 +66,7 @@ class LivePortraitEngine:
     def fingerprint(self) -> str:
         """Version, weights, device, precision, compositor; the libraries' versions count too, for they move pixels."""
         return (
-            f"liveportrait-{VERSION}-{self.weights}-{self.path}-{self.nets.dtype}-{self.composite}"
+            f"liveportrait-{VERSION}-{self.weights}-{self.path}-{self.nets.dtype}-{self.composite}-{'203' if self.landmarks else 'mesh'}"
             f"-torch{torch.__version__}-cv{cv2.__version__}"
         )
 
@@ -70,19 +74,29 @@ class LivePortraitEngine:
 
     def study(self, track: FaceTrack, read: ReadFaces) -> Look:
         """The shot's square and the person's openings; one frame goes through the networks to see how soft they are."""
-        last = max(len(track.faces) - 1, 0)
-        at = np.unique(np.linspace(0, last, STUDIED).astype(int))[: len(track.faces)]
-        some = [(track.first + int(i), face) for i in at if (face := track.faces[int(i)]) is not None]
+        some = [(track.first + i, face) for i in _spread(track, STUDIED) if (face := track.faces[i]) is not None]
         faces = [face for _, face in some]
-        look = Look(shot_square(faces), person_of(faces), None, "none")
+        watched = (
+            read([track.first + i for i in _spread(track, WATCHED)])
+            if self.landmarks or len(track.faces) >= WATCHED
+            else []
+        )
+        person = person_of(faces)
+        if self.landmarks and watched:
+            person = person_from([openings(self.landmarks(picture)) for picture in watched])
+        look = Look(shot_square(faces), person, None, "none")
         calibration = None
         if some and self.composite == "detail":
             pictures = read([some[len(some) // 2][0]])
             calibration = self._calibration(look, pictures[0]) if pictures else None
+        known = usual(watched) if len(track.faces) >= WATCHED else None
         hashed = blake2b(repr((look.square, look.person)).encode(), digest_size=8)
-        for array in (calibration.gains, calibration.grain) if calibration else ():
+        for array in (
+            *((calibration.gains, calibration.grain) if calibration else ()),
+            *((known.level, known.spread) if known else ()),
+        ):
             hashed.update(array.tobytes())
-        return with_calibration(look, calibration, hashed.hexdigest())
+        return replace(look, calibration=calibration, usual=known, fingerprint=hashed.hexdigest())
 
     def _calibration(self, look: Look, picture: FacePicture) -> Calibration:
         hold = self.analyze(look, [picture])[0]
@@ -92,12 +106,19 @@ class LivePortraitEngine:
 
     def analyze(self, look: Look, faces: Sequence[FacePicture]) -> list[Hold]:
         """Pose, expression and canonical keypoints of each face, from the motion network."""
-        seen = [look.seen(picture.face) for picture in faces]
+        seen = [self._seen(look, picture) for picture in faces]
         crops = [network_crop(picture, s.square) for picture, s in zip(faces, seen, strict=True)]
         if not crops:
             return []
         parts = self.batches(self._motion, images_of(crops))
         return [_hold(part, s) for part, s in zip(as_array(parts), seen, strict=True)]
+
+    def _seen(self, look: Look, picture: FacePicture) -> Seen:
+        seen = look.seen(picture.face)
+        if self.landmarks is None:
+            return seen
+        eyes, lips = openings(self.landmarks(picture))
+        return replace(seen, eyes=eyes, lips=lips)
 
     def _motion(self, images: torch.Tensor) -> torch.Tensor:
         """All that the motion network says, side by side, (B, numbers)."""
@@ -131,7 +152,8 @@ class LivePortraitEngine:
             held = [[motions[i]] if wanted == 1 else [filmed[i], motions[i]] for i in some]
             made = self._pictures([faces[i] for i in some], [filmed[i] for i in some], held)
             for i, pictures in zip(some, made, strict=True):
-                out[i] = self._patch(look, faces[i], filmed[i], motions[i], pictures[0], pictures[-1])
+                patch = self._patch(look, faces[i], filmed[i], motions[i], pictures[0], pictures[-1])
+                out[i] = uncovered(patch, faces[i], look.usual)
         return out
 
     def _pictures(
@@ -164,6 +186,12 @@ class LivePortraitEngine:
             canvas.cut(picture), canvas.turned_back(before), canvas.turned_back(after), mask, look.calibration
         )
         return clipped(layers, canvas, picture) if layers else None
+
+
+def _spread(track: FaceTrack, count: int) -> list[int]:
+    """Numbers of frames with a face among so many that lie spread over a track."""
+    at = np.unique(np.linspace(0, max(len(track.faces) - 1, 0), count).astype(int))[: len(track.faces)]
+    return [int(i) for i in at if track.faces[int(i)] is not None]
 
 
 def _hold(numbers: Array, seen: Seen) -> Hold:

@@ -7,7 +7,7 @@ place one square serves the whole shot.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from lp_editor.face import Face
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import canonical_face, procrustes, to_frame, to_local
+from lp_editor.faces.occlusion import Usual
 from lp_editor.liveportrait.crop import SCALE, UP, Square, square_along
 from lp_editor.liveportrait.detail import Calibration
 from lp_editor.liveportrait.hold import Person, Seen
+from lp_editor.liveportrait.keypoints import Array
 
 UPRIGHT = np.radians(12)
 """A head tilted less is cropped upright: its picture then needs no turning back."""
@@ -33,12 +35,14 @@ BROW = 105
 
 @dataclass(frozen=True)
 class Look:
-    """What a shot says: the square that serves it, the person's openings, how soft and grainy pictures are."""
+    """What a shot says: the square that serves it, the person's openings, how soft and grainy pictures are, what the face
+    usually looks like."""
 
     square: Square | None
     person: Person
     calibration: Calibration | None
     fingerprint: str
+    usual: Usual | None = None
 
     def square_of(self, face: Face) -> Square:
         """The square of a face: the shot's, unless the face has left it."""
@@ -60,9 +64,14 @@ def _below_the_brows() -> NDArray[np.intp]:
 
 def square_on(face: Face) -> Square:
     """The square of one face by itself."""
+    return placed(square_along(*head_points(face), SCALE, UP))
+
+
+def head_points(face: Face) -> tuple[Array, Array]:
+    """Where a face at rest would have its landmarks from the brows down, (N, xy), and which way is down, (xy,)."""
     pose = procrustes(face.points)
     points = to_frame(canonical_face().vertices[_below_the_brows()], pose)[:, :2].astype(np.float32)
-    return placed(square_along(points, pose.rotation[:2, 1].astype(np.float32), SCALE, UP))
+    return points, pose.rotation[:2, 1].astype(np.float32)
 
 
 def placed(square: Square) -> Square:
@@ -98,10 +107,14 @@ def person_of(faces: Sequence[Face]) -> Person:
     if not faces:
         return Person((0.35, 0.35), 0.2)
     points = [face.points.astype(np.float64) for face in faces]
-    eyes = np.percentile([eye_openings(p) for p in points], 90, axis=0)
-    return Person(
-        (float(eyes[0]), float(eyes[1])), max(float(np.percentile([lip_opening(p) for p in points], 90)), 0.1)
-    )
+    return person_from([(eye_openings(p), lip_opening(p)) for p in points])
+
+
+def person_from(openings: Sequence[tuple[tuple[float, float], float]]) -> Person:
+    """The 90th percentile of openings: of the left and right eye, and of the lips."""
+    eyes = np.percentile([eyes for eyes, _ in openings], 90, axis=0)
+    lips = float(np.percentile([lips for _, lips in openings], 90))
+    return Person((float(eyes[0]), float(eyes[1])), max(lips, 0.1))
 
 
 def eye_openings(points: NDArray[Any]) -> tuple[float, float]:
@@ -129,8 +142,3 @@ def gaze_degrees(points: NDArray[Any]) -> tuple[float, float]:
         angles.append(np.degrees(np.arcsin(np.clip(away, -1, 1))))
     x, y = np.mean(angles, axis=0)
     return float(x), float(-y)
-
-
-def with_calibration(look: Look, calibration: Calibration | None, fingerprint: str) -> Look:
-    """The look with what was found by running the networks once."""
-    return replace(look, calibration=calibration, fingerprint=fingerprint)

@@ -1,7 +1,9 @@
 """Our face controls on LivePortrait's expression: one table of entries, one batched product, bounds that were measured.
 
-The table is made of the published portrait editor's entries (`sliders`), split by side where they can be: which
-keypoint is on which side was read off those entries and the published templates, and wants a look with trained weights.
+The table is made of the published portrait editor's entries (`sliders`), split by side where they can be. The eyes' sides
+are measured: in the template d1 keypoints 11 and 13 follow the first eye ratio and 15 and 16 the second (|r| .85 to .96), and
+the first ratio's eye is the one on the left of the picture. The cheeks' (3 and 7) are read off the entries alone, brows and
+lips have no keypoints of one side: those want a look with trained weights.
 """
 
 from __future__ import annotations

@@ -76,10 +76,11 @@ def render_clips(
         store = ChunkStore(settings.cache / "chunks")
         work = ChunkWork(stage, store, settings.delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
-        made = [_render(stretch, work, shown, settings, drop, registry) for stretch in stretches]
-        stage.report.renders, stage.report.checks = made, checks(stage)
+        rendered = [_render(stretch, work, shown, settings, drop, registry) for stretch in stretches]
+        stage.report.renders, stage.report.checks = rendered, checks(stage)
         said = {d.strip.key for d in dubs(marked, registry, project.rate, settings.cache)}
-        return [*made, *(r for one in made if one.place in said for r in with_sound(one, project))], stage.report
+        sounding = [one for made in rendered if made.place in said for one in with_sound(made, project)]
+        return [*rendered, *sounding], stage.report
 
 
 def _joints(events: Sequence[Event], key: str) -> list[Event]:

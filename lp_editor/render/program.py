@@ -161,7 +161,8 @@ def opened(
     check(project, registry)  # parameters are judged before minutes of analysis
     footage = bind(strips(events))
     engine: Engine[Any, Any] = registry.engine(settings.engine, settings.device)
-    report.engine = engine.name
+    path = getattr(engine, "path", "")
+    report.engine = f"{engine.name} ({path})" if path else engine.name
     with Sources(one.info for one in footage.values()) as sources:
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)
         cast = casting.cast(events, handles)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -243,6 +246,35 @@ def test_every_control_of_liveportrait_at_its_ends_gives_a_sound_patch(control: 
     engine = started("liveportrait")
     look = engine.study(FaceTrack(1, 0, [portrait.face]), lambda frames: [portrait] * len(frames))
     assert_sound(engine, look, portrait, [{control.name: end} for end in (control.low, control.high) if end])
+
+
+@pytest.mark.slow
+def test_liveportrait_at_its_full_size_keeps_the_contract(shared: Path, tmp_path: Path, portrait: FacePicture) -> None:
+    """Its networks as large as published, with the developers' synthetic weights, on the path that ``--device cpu`` takes."""
+    engine = full_size(shared, tmp_path)
+    look = engine.study(FaceTrack(1, 0, [portrait.face] * 3), lambda frames: [portrait] * len(frames))
+    assert edited(engine, look, [portrait], Controls.zeros(1)) == [None]
+    faces = [portrait, moved(portrait, 3, -2)]
+    batch = edited(engine, look, faces, rows(*ASKED[:2]))
+    for i, face in enumerate(faces):
+        patch = batch[i]
+        assert patch is not None
+        assert_same(patch, edited(engine, look, [face], rows(ASKED[i]))[0])
+        assert not np.concatenate([patch.mask[0], patch.mask[-1], patch.mask[:, 0], patch.mask[:, -1]]).any()
+        assert all(np.isfinite(a).all() for a in (patch.mask, patch.flow, patch.tone, patch.paint) if a is not None)
+        assert float((patch.mask > 0).mean()) * patch.box.area <= 1.6 * portrait.face.box.area
+
+
+def full_size(shared: Path, folder: Path) -> AnyEngine:
+    """The engine on synthetic weights, started as a render starts it."""
+    from lp_editor.liveportrait.start import started as started_on
+
+    sys.path.insert(0, str(shared / "liveportrait"))
+    try:
+        weights = importlib.import_module("synthetic_weights").write_checkpoints(folder)
+    finally:
+        sys.path.pop(0)
+    return started_on(Path(weights), "cpu", "detail")
 
 
 def assert_sound(engine: AnyEngine, look: Any, portrait: FacePicture, ends: Sequence[dict[str, float]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -220,6 +221,36 @@ def test_paste_shows_the_networks_picture_and_detail_the_footages(portrait: Face
     assert pasted.alpha is not None
     assert pasted.alpha.max() == 1
     assert detailed.flow is not None
+
+
+@pytest.mark.parametrize("composite", ["paste", "detail"])
+def test_a_thing_in_front_of_the_face_is_left_alone(portrait: FacePicture, composite: Any) -> None:
+    random = np.random.default_rng(0)
+
+    def noisy() -> FacePicture:
+        noise = random.normal(0, 3, portrait.pixels.shape)
+        return replace(portrait, pixels=np.clip(portrait.pixels + noise, 0, 255).astype(np.uint8))
+
+    engine = tiny_liveportrait.engine(composite)
+    look = engine.study(FaceTrack(1, 0, [portrait.face] * 12), lambda frames: [noisy() for _ in frames])
+    x, y = portrait.face.points[280, :2] - [portrait.box.x0, portrait.box.y0]  # the left cheek
+    rows, columns = np.mgrid[: portrait.box.height, : portrait.box.width]
+    there = np.hypot(columns - x, rows - y) < 0.15 * portrait.face.width
+    pixels = portrait.pixels.copy()
+    pixels[there] = (40, 60, 170)
+    shown = []
+    for picture in (portrait, replace(portrait, pixels=pixels)):
+        filmed = engine.analyze(look, [picture])
+        smile = Controls.of(1, smile_left=1.0, smile_right=1.0, mouth_open=0.7)
+        [patch] = engine.synthesize(look, [picture], filmed, engine.retarget(filmed, smile))
+        assert patch is not None
+        whole = np.zeros(there.shape, np.float32)
+        inside = patch.box.y0 - portrait.box.y0, patch.box.x0 - portrait.box.x0
+        whole[inside[0] : inside[0] + patch.box.height, inside[1] : inside[1] + patch.box.width] = patch.mask
+        shown.append(whole)
+    assert shown[0][there].mean() > 0.1
+    assert shown[1][there].mean() < 0.05 * max(shown[0][there].mean(), 1e-3) + 0.01
+    assert shown[1][~there].sum() > 0.5 * shown[0][~there].sum()
 
 
 def test_without_weights_there_is_no_engine_and_auto_takes_mesh() -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lp_editor import Controls
 from lp_editor.errors import MediaError
+from lp_editor.liveportrait.retarget import LEFT_EYE, RIGHT_EYE, changes
 from lp_editor.liveportrait.template import Template, read_template, write_template
 
 
@@ -87,3 +89,28 @@ def test_a_template_knows_its_length() -> None:
     made = Template(25, zero((4, 3, 3), np.float32), zero((4, 21, 3), np.float32), zero((4, 1), np.float32),
                     zero((4, 3), np.float32))  # fmt: skip
     assert len(made) == 4
+
+
+def test_each_eyes_keypoints_follow_that_eyes_opening_in_a_real_performance(shared: Path) -> None:
+    """The first ratio is the eye on the left of the picture, the person's right: turned by a quarter, the way from it to the
+    second points down the face (spec 7.1)."""
+    read = read_template(shared / "liveportrait" / "media" / "d1.pkl")
+    assert read.eyes is not None
+    right, left = read.eyes[:, 0], read.eyes[:, 1]
+    for (gaze, lid), own, other in ((RIGHT_EYE, right, left), (LEFT_EYE, left, right)):
+        for point in (gaze, lid):
+            moves = read.exp[:, point, 1]
+            assert abs(np.corrcoef(moves, own)[0, 1]) > 0.85
+            assert abs(np.corrcoef(moves, own)[0, 1]) > abs(np.corrcoef(moves, other)[0, 1]) + 0.05
+        # as our own blink: the first goes down, the second up
+        assert np.corrcoef(read.exp[:, gaze, 1], own)[0, 1] < 0
+        assert np.corrcoef(read.exp[:, lid, 1], own)[0, 1] > 0
+
+
+def test_the_published_wink_closes_the_right_eye_as_ours_does(shared: Path) -> None:
+    read = read_template(shared / "liveportrait" / "media" / "wink.pkl")
+    change = read.exp - read.exp[0]
+    peak = change[change[:, 11, 1].argmax()]
+    assert peak[RIGHT_EYE[0], 1] > 2.5 * abs(peak[LEFT_EYE[0], 1])
+    wink = changes(Controls.of(1, blink_right=1.0).offsets)[0]
+    assert np.sign(wink[list(RIGHT_EYE), 1]).tolist() == np.sign(peak[list(RIGHT_EYE), 1]).tolist()
