@@ -25,12 +25,14 @@ from lp_editor.face import Box, Face, FacePicture, FaceTrack
 from lp_editor.hooks import hookimpl
 from lp_editor.registry import Preset, Registry
 from lp_editor.timeline import Curve, Key, Signal
+from lp_editor.timeline.fit import fitted
+from lp_editor.utterance import Phone, Speech, Viseme
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CONTROLS", "REGIONS", "TARGETS", "Box", "Control", "Controls", "Curve", "Edit", "Effect", "Engine", "Face",
     "FacePicture", "FaceTrack", "JointEffect", "Key", "Look", "LpEditorError", "Motion", "ParamError", "Patch",
-    "Performance", "Preset", "Proposal", "ReadFaces", "Region", "Registry", "Scene", "Signal", "Sound", "Target",
-    "hookimpl", "knob", "option",
+    "Performance", "Phone", "Preset", "Proposal", "ReadFaces", "Region", "Registry", "Scene", "Signal", "Sound", "Speech",
+    "Target", "Viseme", "fitted", "hookimpl", "knob", "option",
 ]  # fmt: skip

@@ -21,8 +21,17 @@ from lp_editor.errors import ParamError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.timeline import Curve, Signal
 from lp_editor.timeline.model import ParamValue
+from lp_editor.utterance import Speech
 
-Need: TypeAlias = Literal["sound", "face", "driver"]
+Need: TypeAlias = Literal["sound", "speech", "face", "driver"]
+
+SPEECH_PARAMETERS = ("hears", "sound", "text", "language", "voice", "pace", "offset")
+"""What the host looks at, where an effect that needs speech takes it, to know what is said.
+
+``sound`` a file instead of the clip's sound; ``text`` the words, or what is said without sound; ``language``;
+``voice`` a voice that says the text; ``pace`` of a text; ``offset`` frames that new sound starts late; ``hears`` one of
+``auto``, ``clip``, ``file``, ``text`` and ``voice``.
+"""
 
 RESERVED = ("ease", "face", "preset")
 """Words that ``mark`` keeps for itself, so no parameter may be called so."""
@@ -64,13 +73,15 @@ class Scene:
     that declare it in ``needs``: ``faces`` one a record frame (None where lost) with ``poses``, (N, 3) pitch, yaw, roll
     of the head, and ``gazes``, (N, 2) where the eyes look past the lens, to the person's left and up, both in degrees and
     NaN where the face is lost, and ``size``, width and height of the picture in pixels; ``sound`` of the stretch;
-    ``driver`` the face track of the file that the parameter ``driver`` names, at ``driver_rate`` frames per second.
+    ``speech`` what is said, in seconds from its start (see `SPEECH_PARAMETERS`); ``driver`` the face track of the file
+    that the parameter ``driver`` names, at ``driver_rate`` frames per second.
     """
 
     seconds: float
     rate: Fraction
     faces: Sequence[Face | None] = ()
     sound: Sound | None = None
+    speech: Speech | None = None
     driver: FaceTrack | None = None
     driver_rate: Fraction | None = None
     poses: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)), compare=False)
@@ -162,6 +173,13 @@ class Effect(ABC):
     @abstractmethod
     def edit(self, scene: Scene) -> Edit:
         """Turn the parameters into what happens to the face."""
+
+    def keyed(self, scene: Scene) -> Mapping[str, ParamValue]:
+        """Parameters worked out from the scene once, when it is marked, for an editor to change; none by default.
+
+        The scene holds ``speech`` and ``sound`` where the effect needs them, no faces.
+        """
+        return {}
 
     @classmethod
     def mark(cls, scene: Scene) -> Sequence[Proposal]:

@@ -33,6 +33,7 @@ from lp_editor.registry import Registry
 from lp_editor.timeline.curve import Signal
 from lp_editor.timeline.cut import Event, Morph, Strip, cut, strips, strips_of
 from lp_editor.timeline.model import Ease, Joint, Project, Segment, Span
+from lp_editor.utterance import Speech
 
 SLACK = 1e-9
 """What rounding may add to a sum that just reaches its bound."""
@@ -60,6 +61,7 @@ class Finding:
     face: str
     faces: Sequence[Face | None] = ()
     sound: Sound | None = None
+    speech: Speech | None = None
     driver: Driver | None = None
     poses: FloatArray = field(default_factory=lambda: np.zeros((0, 3)), compare=False)
     gazes: FloatArray = field(default_factory=lambda: np.zeros((0, 2)), compare=False)
@@ -254,6 +256,7 @@ def scene_of(seconds: float, rate: Fraction, finding: Finding) -> Scene:
         rate,
         finding.faces,
         finding.sound,
+        finding.speech,
         driver.track if driver else None,
         driver.rate if driver else None,
         finding.poses,

@@ -19,6 +19,7 @@ from lp_editor.engine import Patch, ReadFaces
 from lp_editor.face import Box, Face, FacePicture, FaceTrack, Image
 from lp_editor.faces.measure import measured
 from lp_editor.hooks import hookimpl
+from lp_editor.utterance import Speech
 
 LEVELS = 100.0
 """Grey levels that `FakeEngine` adds to the middle of a face for a sum of 1 over all changes of its controls."""
@@ -35,6 +36,7 @@ def scene(
     *,
     faces: Sequence[Face | None] | None = None,
     sound: Sound | None = None,
+    speech: Speech | None = None,
     driver: FaceTrack | None = None,
 ) -> Scene:
     """A stretch of so many record seconds at ``rate`` frames per second, as effects see it.
@@ -45,7 +47,7 @@ def scene(
     if faces is None:
         faces = [synthetic_face()] * round(seconds * rate)
     poses, gazes = measured(faces)
-    return Scene(seconds, rate, faces, sound, driver, rate if driver else None, poses, gazes, (1920, 1080))
+    return Scene(seconds, rate, faces, sound, speech, driver, rate if driver else None, poses, gazes, (1920, 1080))
 
 
 def sample(edit: Edit, seconds: ArrayLike) -> Controls:

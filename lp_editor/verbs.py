@@ -10,26 +10,29 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from lp_editor.effect import Effect
+from lp_editor.effect import Effect, Scene
 from lp_editor.errors import MediaError, ParamError, ProjectError, TimeError
 from lp_editor.files import make_folder
 from lp_editor.marking import Meaning, joint_length, meant, with_markers
 from lp_editor.media.picture import Picture
 from lp_editor.media.probe import probe
 from lp_editor.media.sink import Codec
-from lp_editor.plan import Plan, scene_of
+from lp_editor.plan import Plan, scene_of, segment_span
 from lp_editor.plan import check as check_edits
 from lp_editor.registry import Registry
 from lp_editor.render.checks import with_checks
 from lp_editor.render.clips import render_clips
+from lp_editor.render.footage import bind
+from lp_editor.render.hearing import speech_of
 from lp_editor.render.program import Settings, check_output, opened, render_program, render_still
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.timeline import edit
-from lp_editor.timeline.cut import cut, strips_of
+from lp_editor.timeline.cut import cut, strips, strips_of
 from lp_editor.timeline.document import Document, open_document, undo
 from lp_editor.timeline.find import find_clip, find_segment, marked_span, topmost_clip_at
 from lp_editor.timeline.media import Search
-from lp_editor.timeline.model import Clip, Joint, ParamValue, Segment, Span
+from lp_editor.timeline.model import Clip, Joint, ParamValue, Segment, Span, clips_of
+from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.timecode import exact_rate, parse_time
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "Report",
     "Settings",
     "delete_key",
+    "key_by_scene",
     "mark",
     "move_key",
     "open_project",
@@ -143,6 +147,32 @@ def _mark_joint(
     before, after = joint_length(length, project.rate, effect)
     joint = Joint(edit.new_id(project), effect, before, after, meaning.params)
     return Marked(document.replace(edit.add_joint(project, found, joint)), found, joint)
+
+
+def key_by_scene(
+    document: Document, segment: str, settings: Settings | None = None, *, registry: Registry | None = None
+) -> tuple[Document, list[str]]:  # fmt: skip
+    """Put the keys into a segment that its effect works out from what is said; needs the media. Returns notes too.
+
+    A segment whose effect works out none stays as it is.
+    """
+    registry = registry or Registry.installed()
+    clip = find_segment(document.project, segment)
+    found = next((s for s in clip.segments if s.id == segment), None)
+    if found is None:
+        return document, []
+    effect = registry.effect(found.effect)
+    if effect.keyed is Effect.keyed:
+        return document, []
+    project, settings = document.project, settings or Settings()
+    strip = next((s for s in strips(cut(project)).values() if s.clip.place == clip.place), None)
+    if strip is None:
+        return document, ["the clip is not seen in the cut, so no keys were made"]
+    said = speech_of(found, effect, bind({strip.key: strip})[strip.key], project, settings.cache)
+    seconds = float(segment_span(strip, found).duration)
+    params = effect.parse(found.params).keyed(Scene(seconds, project.rate, speech=said))
+    notes = [f"speech read by {said.method}", *said.notes]
+    return document.replace(edit.set_params(project, segment, {**found.params, **params})), notes
 
 
 def propose(
@@ -267,7 +297,19 @@ def render_stretches(
     asked = settings or Settings()
     rendered, report = render_clips(project, registry or Registry.installed(), Path(folder), asked, progress, matte)
     checked = document.replace(with_checks(document.project, report.checks)) if report.checks else document
-    return checked.relinked(rendered, above or asked.delivery.alpha), report
+    above = above or asked.delivery.alpha
+    return checked.relinked(_placed(checked, rendered, above, report), above), report
+
+
+def _placed(document: Document, rendered: Sequence[Rendered], above: bool, report: Report) -> list[Rendered]:
+    """What is relinked: sound only where a project's dialect can, and beside pictures in their own place."""
+    sounds = {c.place for t in document.project.tracks if t.kind == "audio" for c in clips_of((t,))}
+    heard = [r for r in rendered if r.place in sounds]
+    if not heard or (not above and document.path.suffix.lower() == ".otio"):
+        return list(rendered)
+    names = ", ".join(dict.fromkeys(r.path.name for r in heard))
+    report.note(f"the new sound is in {names}, but the sound tracks still play the old one; lay it there by hand")
+    return [r for r in rendered if r.place not in sounds]
 
 
 FLAVOURS = {"premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio"}

@@ -21,7 +21,7 @@ LAYERS = (
     ("errors",),
     ("files",),
     ("controls", "timeline"),
-    ("face",),
+    ("face", "utterance"),
     ("effect", "engine"),
     ("hooks",),
     ("registry",),
@@ -58,8 +58,11 @@ ONLY_IN = {
     "torch": ("liveportrait",),
     "safetensors": ("liveportrait",),
     "scipy": ("liveportrait",),
-    "onnxruntime": ("liveportrait",),
+    "onnxruntime": ("liveportrait", "speech"),
     "openvino": ("liveportrait",),
+    "pocketsphinx": ("speech",),
+    "hama": ("speech",),
+    "espeakng_loader": ("speech",),
 }
 """Libraries that one part meets, for all the others."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 from lp_editor.errors import ParamError, ProjectError, TimeError
 from lp_editor.timeline.curve import Curve, Key
 from lp_editor.timeline.find import find_segment
-from lp_editor.timeline.model import Clip, Item, Joint, Nest, Project, Segment, Track
+from lp_editor.timeline.model import Clip, Item, Joint, Nest, ParamValue, Project, Segment, Track
 
 __all__ = [
     "Project", "add_joint", "add_segment", "all_ids", "clip_at_cut", "clip_before_cut", "delete_key", "move_key", "new_id", "remove_marks",
-    "set_key", "without_marks",
+    "set_key", "set_params", "without_marks",
 ]  # fmt: skip
 
 
@@ -132,6 +132,16 @@ def set_key(project: Project, id: str, param: str, time: Fraction, value: float,
         return Curve((key,)) if curve is None else curve.with_key(key)
 
     return _curve_changed(project, id, param, change)
+
+
+def set_params(project: Project, id: str, params: Mapping[str, ParamValue]) -> Project:
+    """The project with a segment's parameters changed for these."""
+
+    def on_clip(clip: Clip) -> Clip:
+        segments = tuple(replace(s, params=dict(params)) if s.id == id else s for s in clip.segments)
+        return replace(clip, segments=segments)
+
+    return _changed(project, find_segment(project, id).place, on_clip)
 
 
 def move_key(project: Project, id: str, param: str, time: Fraction, to: Fraction) -> Project:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lp_editor.cli.catalogue import installed, plain_table, show
-from lp_editor.errors import OutputError, ParamError
+from lp_editor.errors import MediaError, OutputError, ParamError
 from lp_editor.timeline.curve import INTERPOLATIONS
 from lp_editor.timeline.document import Document
-from lp_editor.timeline.model import Segment
+from lp_editor.timeline.model import Clip, Joint, Segment
 
 TIMES = """TIME is seconds (2s), frames (12f) or timecode (01:00:02:00; a ; before the frames is drop frame).
 Without --clip, --at is record time and means the topmost clip there. With it, seconds and frames count from the
@@ -81,6 +81,8 @@ def _add_mark(commands: Any) -> None:
         "  lp-editor mark cut.otio --clip A003 --at 12f --for 2s expression smile=0@0,0.7@10f:smooth,0@2s ease=0\n"
         "  lp-editor mark cut.otio --clip V1/3 preset=warm-smile\n"
         "  lp-editor mark cut.otio --at 4s --for 8f stitch\n"
+        "  lp-editor mark cut.otio --clip A003 lip_sync sound=dub.wav text=dub.txt\n"
+        "  lp-editor mark cut.otio --clip A003 lip_sync text='Never again.' --voice\n"
         "\nease=12f (or ease=6f,12f, in and out) and face=… go with every effect. A face is\n"
         "'largest' (unless told), a number from the left of the picture (face=2), an id that lp-editor faces lists\n"
         "(face=id:3), the nearest to a place (face=at:0.7,0.4) or like a picture (face=like:anna.jpg).\n",
@@ -93,6 +95,10 @@ def _add_mark(commands: Any) -> None:
     command.add_argument("--force", action="store_true", help="overwrite the file of -o")
     command.add_argument("--propose", action="store_true", help="let the effect find where it applies in --clip")
     command.add_argument("--json", action="store_true", help="print what was marked as JSON")
+    command.add_argument("--later", action="store_true", help="lip_sync: make the keys only when it is rendered")
+    command.add_argument(
+        "--voice", nargs="?", const="", metavar="NAME", help="lip_sync: espeak-ng says text=…, in this voice of its"
+    )
     command.add_argument("words", nargs="*", metavar="EFFECT key=value", help="effect, then parameters")
     command.set_defaults(run=_mark)
 
@@ -184,6 +190,8 @@ def _mark(asked: argparse.Namespace) -> int:
     from lp_editor.timeline.metadata import joint_to_json, segment_to_json
 
     effect, params = _words(asked.words)
+    if asked.voice is not None:
+        params = {**params, "voice": asked.voice or str(params.get("language", "en-us"))}
     _check_target(asked)
     document = opened(asked)
     if asked.propose:
@@ -191,8 +199,8 @@ def _mark(asked: argparse.Namespace) -> int:
     made = verbs.mark(
         document, effect, clip=asked.clip, at=asked.at, length=asked.length, params=params, registry=installed()
     )
-    tell_losses(made.document.save(asked.output))
-    clip, mark = made.clip, made.mark
+    document, clip, mark = _with_keys(asked, made.document, made.clip, made.mark)
+    tell_losses(document.save(asked.output))
     if asked.json:
         stored = segment_to_json(mark) if isinstance(mark, Segment) else joint_to_json(mark)
         print(json.dumps({"clip": {"name": clip.name, "id": clip.id, "place": clip.place}, "mark": stored}))
@@ -201,6 +209,25 @@ def _mark(asked: argparse.Namespace) -> int:
     print(f"marked {clip.name} ({clip.place}): {text}")
     _hint(asked.project, asked.output)
     return 0
+
+
+def _with_keys(
+    asked: argparse.Namespace, document: Document, clip: Clip, mark: Segment | Joint
+) -> tuple[Document, Clip, Segment | Joint]:  # fmt: skip
+    """The mark with the keys that its effect works out from the sound, unless they are to wait for the render."""
+    if asked.later or isinstance(mark, Joint):
+        return document, clip, mark
+    from lp_editor import verbs
+    from lp_editor.timeline.find import find_segment
+
+    try:
+        document, notes = verbs.key_by_scene(document, mark.id, registry=installed())
+    except MediaError as error:
+        notes = [f"{error}; the keys are made when it is rendered"]
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    clip = find_segment(document.project, mark.id)
+    return document, clip, next(s for s in clip.segments if s.id == mark.id)
 
 
 def _check_target(asked: argparse.Namespace) -> None:

@@ -12,21 +12,21 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.effect import Effect, Sound
+from lp_editor.effect import Effect
 from lp_editor.errors import FaceError, MediaError, ParamError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.faces import analyse_faces, choose
 from lp_editor.faces.measure import measured
 from lp_editor.media.probe import probe
-from lp_editor.media.sound import SoundSource
 from lp_editor.media.source import VideoSource
 from lp_editor.plan import Driver, Finding, extents, finding_key, segment_rows, segment_span
 from lp_editor.registry import Registry
 from lp_editor.render.footage import Footage, Sources
-from lp_editor.render.mix import SoundFormat, Voice, mix
+from lp_editor.render.hearing import clip_sound, speech_of
 from lp_editor.render.report import Progress, Report
-from lp_editor.timeline.cut import Event, Heard, Morph, Strip
-from lp_editor.timeline.model import Segment
+from lp_editor.timeline.cut import Event, Morph
+from lp_editor.timeline.model import Project, Segment
+from lp_editor.utterance import Speech
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Casting:
     cache: Path
     progress: Progress
     report: Report
+    project: Project
 
     def cast(self, events: Sequence[Event], handles: int) -> Cast:
         """Analyse the faces of every marked stretch of a program.
@@ -126,21 +127,20 @@ class Casting:
         if "face" in effect.needs:
             first, count = ceil(span.start * self.rate), ceil(span.duration * self.rate)
             faces = FacesAt(track, footage.indices(first, count, self.rate, source))
-        sound = self._sound(footage, Heard(footage.strip, span)) if "sound" in effect.needs else None
+        sound = clip_sound(footage, self.project, span) if "sound" in effect.needs else None
+        speech = self._speech(footage, segment, effect) if "speech" in effect.needs else None
         driver = self._driver(segment, effect) if "driver" in effect.needs else None
         video = footage.info.video
         size = (video.format.width, video.format.height) if video else None
-        return Finding(str(track.id), faces, sound, driver, *measured(faces), size)
+        return Finding(str(track.id), faces, sound, speech, driver, *measured(faces), size)
 
-    def _sound(self, footage: Footage, heard: Heard) -> Sound | None:
-        if not footage.info.audio:
-            return None
-        audio = footage.info.audio[0]
-        with SoundSource(footage.info.path) as source:
-            format = SoundFormat(audio.rate, audio.channels, audio.sample_format)
-            at_zero = Heard(_started(heard.strip, heard.span.start), heard.span.moved(-heard.span.start))
-            blocks = list(mix([Voice(at_zero, source, footage.zero)], format, heard.span.duration))
-        return Sound(np.concatenate(blocks).astype(np.float32), audio.rate) if blocks else None
+    def _speech(self, footage: Footage, segment: Segment, effect: type[Effect]) -> Speech:
+        said = speech_of(segment, effect, footage, self.project, self.cache.parent)
+        clip = footage.strip.clip
+        self.report.note(f'clip "{clip.name}" ({clip.place}), segment {segment.id}: speech read by {said.method}')
+        for note in said.notes:
+            self.report.note(f'clip "{clip.name}" ({clip.place}), segment {segment.id}: {note}')
+        return said
 
     def _driver(self, segment: Segment, effect: type[Effect]) -> Driver:
         named = segment.params.get("driver")
@@ -175,11 +175,6 @@ class FacesAt(Sequence[Face | None]):
         if isinstance(index, slice):
             return FacesAt(self._track, self._frames[index])
         return self._track.at(int(self._frames[index]))
-
-
-def _started(strip: Strip, at: Fraction) -> Strip:
-    """The same strip with program time counted from ``at``."""
-    return Strip(strip.clip, strip.composition_time(at), strip.pace)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from lp_editor.registry import Registry
 from lp_editor.render.checks import checks
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths, chunked
 from lp_editor.render.footage import Footage
+from lp_editor.render.hearing import dubbed, dubs, with_sound
 from lp_editor.render.program import Settings, check_output, opened, settled
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
@@ -75,9 +76,11 @@ def render_clips(
         store = ChunkStore(settings.cache / "chunks")
         work = ChunkWork(stage, store, settings.delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
-        made = [_render(stretch, work, shown, settings, drop) for stretch in stretches]
-        stage.report.renders, stage.report.checks = made, checks(stage)
-        return made, stage.report
+        rendered = [_render(stretch, work, shown, settings, drop, registry) for stretch in stretches]
+        stage.report.renders, stage.report.checks = rendered, checks(stage)
+        said = {d.strip.key for d in dubs(marked, registry, project.rate, settings.cache)}
+        sounding = [one for made in rendered if made.place in said for one in with_sound(made, project)]
+        return [*rendered, *sounding], stage.report
 
 
 def _joints(events: Sequence[Event], key: str) -> list[Event]:
@@ -131,7 +134,9 @@ def _handles(footage: Footage, first: int, stop: int, rate: Fraction) -> tuple[i
     return lead, tail
 
 
-def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings, drop: bool) -> Rendered:
+def _render(
+    stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings, drop: bool, registry: Registry
+) -> Rendered:  # fmt: skip
     """Make one file."""
     stage, strip = work.stage, stretch.strip
     first, stop = stretch.first - stretch.lead, stretch.stop + stretch.tail
@@ -148,8 +153,9 @@ def _render(stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings
     rate = stage.plan.rate
     span = Span(Fraction(first) / rate, Fraction(stop - first) / rate)
     sounding = Strip(strip.clip, strip.composition_time(span.start), strip.pace)
-    heard = [Heard(sounding, Span(Fraction(0), span.duration))]
-    counts, streams = [c.count for c in chunks], range(len(footage.info.audio))
+    said = dubs({strip.key: sounding}, registry, rate, settings.cache)
+    heard = dubbed([Heard(sounding, Span(Fraction(0), span.duration))], said, stage.report)
+    counts, streams = [c.count for c in chunks], range(max(len(footage.info.audio), len(said) > 0))
     slate = _slate(footage, strip.source_time(span.start), rate, settings, drop)
     with sound_tracks(heard, work.delivery, span.duration, Report(), streams) as tracks:
         paths = chunk_paths(own_work.store, chunks, SUFFIX)

@@ -23,6 +23,7 @@ from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
 from lp_editor.render.executor import Executor, LocalExecutor
 from lp_editor.render.footage import Footage, Sources, bind, check_media
+from lp_editor.render.hearing import dubbed, dubs
 from lp_editor.render.memory import return_large_blocks
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
@@ -89,6 +90,7 @@ def render_program(
         report.frames = sum(e.count for e in events)
         work = replace(work, total=sum(c.count for c in todo))
         settings.executor.run(work.make, todo)
+        sounds = dubbed(sounds, dubs(strips(events), registry, project.rate, settings.cache), report)
         slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel)
         _finish(output, work, chunks, sounds, slate)
         if matte is not None:
@@ -162,7 +164,7 @@ def opened(
     path = getattr(engine, "path", "")
     report.engine = f"{engine.name} ({path})" if path else engine.name
     with Sources(one.info for one in footage.values()) as sources:
-        casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report)
+        casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)
         cast = casting.cast(events, handles)
         planned = plan(project, registry, cast.findings, handles, events)
         format = output_format(events, footage, settings.format)
