@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -17,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lp_editor.errors import EngineError
+from lp_editor.errors import EngineError, OutputError
+from lp_editor.files import make_folder
 from lp_editor.liveportrait.fold_generator import FoldedGenerator
 from lp_editor.liveportrait.fold_warp import FoldedEnd, FoldedHourglass, FoldedWarp
 from lp_editor.liveportrait.nets.appearance import AppearanceExtractor
@@ -30,6 +33,9 @@ from lp_editor.liveportrait.phases import Apart, Interleave
 
 PRECISIONS: Mapping[str, str] = MappingProxyType({"openvino": "bf16", "openvino-f32": "f32"})
 """What ``--device`` may say, and the precision it means: the first is faster, the second exact."""
+
+CONVERTED = 1
+"""Raised whenever folding gives other networks."""
 
 IMAGE, SIDE, TRACED = 256, 64, 8
 """Sides of the pictures, of the volume and the feature map, and of a feature map large enough to trace G on."""
@@ -69,19 +75,58 @@ def _step(step: Any, times: int) -> Any:
     return lambda context: [step(context.get_input(0), "blocks_first", times).output(0)]
 
 
+def _read(kept: Path) -> Any | None:
+    """A converted network that was kept; None where there is none, or where it cannot be read."""
+    import openvino
+
+    if not kept.is_file():
+        return None
+    try:
+        return openvino.Core().read_model(kept)
+    except RuntimeError:
+        return None
+
+
+def _keep(model: Any, kept: Path) -> None:
+    """Keep a converted network, its weights before its description; where that is not possible the next start converts again."""
+    import openvino
+
+    try:
+        make_folder(kept.parent)
+        with TemporaryDirectory(dir=kept.parent) as folder:
+            made = Path(folder) / kept.name
+            openvino.save_model(model, made, compress_to_fp16=False)
+            for suffix in (".bin", ".xml"):
+                made.with_suffix(suffix).replace(kept.with_suffix(suffix))
+    except (OSError, RuntimeError, OutputError):
+        return
+
+
 class Compiled(nn.Module):
     """A network compiled for the processor, for inputs (1, *shape); tensors in, tensors out. A batch goes through one by
-    one: it is as fast, and no result depends on its neighbours."""
+    one: it is as fast, and no result depends on its neighbours. ``kept`` is where the converted network is kept (.xml):
+    converting takes much longer than reading."""
 
-    def __init__(self, net: nn.Module, shape: tuple[int, ...], precision: str, traced: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        shape: tuple[int, ...],
+        precision: str,
+        traced: tuple[int, ...] = (),
+        kept: Path | None = None,
+    ) -> None:
         super().__init__()
         import openvino
 
-        with warnings.catch_warnings(action="ignore"), torch.no_grad():  # of the tracer
-            model = openvino.convert_model(
-                net.eval(), example_input=torch.zeros(1, *(traced or shape)),
-                input=openvino.PartialShape([1, *shape]), extension=_own_steps(net) or None,
-            )  # fmt: skip
+        model = _read(kept) if kept else None
+        if model is None:
+            with warnings.catch_warnings(action="ignore"), torch.no_grad():  # of the tracer
+                model = openvino.convert_model(
+                    net.eval(), example_input=torch.zeros(1, *(traced or shape)),
+                    input=openvino.PartialShape([1, *shape]), extension=_own_steps(net) or None,
+                )  # fmt: skip
+            if kept:
+                _keep(model, kept)
         settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
         self._run: Any = openvino.Core().compile_model(model, "CPU", settings)
 
@@ -111,32 +156,49 @@ class _Heads(nn.Module):
 class CompiledMotion(nn.Module):
     """`MotionExtractor`, compiled."""
 
-    def __init__(self, M: MotionExtractor) -> None:
+    def __init__(self, M: MotionExtractor, kept: Path | None = None) -> None:
         super().__init__()
-        self.heads = Compiled(_Heads(M), (3, IMAGE, IMAGE), "f32")
+        self.heads = Compiled(_Heads(M), (3, IMAGE, IMAGE), "f32", kept=kept)
 
     def forward(self, images: Tensor) -> RawMotion:
         """See `MotionExtractor`."""
         return RawMotion(*self.heads(images))
 
 
-def with_openvino(nets: Networks, precision: str = "bf16") -> Networks:
-    """The networks compiled by OpenVINO. ``precision``, that of W and G, is ``bf16`` or ``f32``.
+def with_openvino(nets: Networks, precision: str = "bf16", kept: Path | None = None) -> Networks:
+    """The networks compiled by OpenVINO. ``precision``, that of W and G, is ``bf16`` or ``f32``; ``kept`` a folder of these
+    weights where converted networks are kept.
 
     Raises `EngineError` where the package is not installed.
     """
-    if find_spec("openvino") is None:
-        raise EngineError("--device openvino needs the package openvino; pip install openvino, or take cpu")
+    _required()
     if not (isinstance(nets.W, WarpingModule) and isinstance(nets.G, Generator)):
         raise TypeError("these networks are folded already")
     seen = (KEYPOINTS + 1) * (nets.W.dense_motion_network.compress.out_channels + 1)
+    at = {name: kept / f"{name}.xml" if kept else None for name in ("F", "M", "hourglass", "end", "G")}
     with torch.no_grad():
-        hourglass = Compiled(FoldedHourglass(nets.W, VOLUME[1]), (seen, VOLUME[1], SIDE, SIDE), precision)
-        end = Compiled(FoldedEnd(nets.W), (VOLUME[0] * VOLUME[1], SIDE, SIDE), precision)
-        generator = FoldedGenerator(nets.G)
-        G = Compiled(generator, (FEATURE, SIDE, SIDE), precision, traced=(FEATURE, TRACED, TRACED))
+        hourglass = Compiled(
+            FoldedHourglass(nets.W, VOLUME[1]), (seen, VOLUME[1], SIDE, SIDE), precision, kept=at["hourglass"]
+        )
+        end = Compiled(FoldedEnd(nets.W), (VOLUME[0] * VOLUME[1], SIDE, SIDE), precision, kept=at["end"])
+        G = Compiled(
+            FoldedGenerator(nets.G), (FEATURE, SIDE, SIDE), precision, traced=(FEATURE, TRACED, TRACED), kept=at["G"]
+        )
     return replace(
         nets, W=FoldedWarp(nets.W, hourglass, end).eval(), G=G,
-        F=cast(AppearanceExtractor, Compiled(nets.F, (3, IMAGE, IMAGE), "f32")),
-        M=cast(MotionExtractor, CompiledMotion(nets.M)),
+        F=cast(AppearanceExtractor, Compiled(nets.F, (3, IMAGE, IMAGE), "f32", kept=at["F"])),
+        M=cast(MotionExtractor, CompiledMotion(nets.M, at["M"])),
     )  # fmt: skip
+
+
+def version() -> str:
+    """What a converted network depends on beside its weights. Raises `EngineError` where the package is not installed."""
+    _required()
+    import openvino
+
+    return f"{CONVERTED}-{openvino.__version__}-{torch.__version__}".replace("+", "-")
+
+
+def _required() -> None:
+    if find_spec("openvino") is None:
+        raise EngineError("--device openvino needs the package openvino; pip install openvino, or take cpu")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import tiny_liveportrait
 import torch
@@ -90,6 +92,21 @@ def test_a_compiled_network_gives_what_the_plain_one_gives(small: bool) -> None:
         feature = torch.randn(2, 16, 16, 16)
         torch.testing.assert_close(made(feature), plain.G(feature), rtol=0, atol=1e-4)
         torch.testing.assert_close(made(feature)[1:], made(feature[1:]), rtol=0, atol=0)
+
+
+def test_a_converted_network_is_kept_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    openvino = pytest.importorskip("openvino", reason="the extra `fast` is not installed")
+    plain = tiny_liveportrait.networks()
+    feature, kept = torch.randn(1, 16, 16, 16), tmp_path / "some" / "G.xml"
+    with torch.no_grad():
+        net = FoldedGenerator(plain.G)  # type: ignore[arg-type]
+        first = Compiled(net, (16, 16, 16), "f32", kept=kept)(feature)
+        assert sorted(p.name for p in kept.parent.iterdir()) == ["G.bin", "G.xml"]
+        with monkeypatch.context() as patched:
+            patched.setattr(openvino, "convert_model", None)
+            torch.testing.assert_close(Compiled(net, (16, 16, 16), "f32", kept=kept)(feature), first, rtol=0, atol=0)
+        kept.write_bytes(b"not a network")
+        torch.testing.assert_close(Compiled(net, (16, 16, 16), "f32", kept=kept)(feature), first, rtol=0, atol=0)
 
 
 def test_the_processors_path_is_chosen_by_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

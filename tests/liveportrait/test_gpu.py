@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -179,3 +180,44 @@ def test_memory_that_runs_out_while_recording_is_not_hidden() -> None:
     x = torch.ones(2, 2)
     with pytest.raises(torch.OutOfMemoryError):
         graphed(x, x, x)
+
+
+class Watched(nn.Module):
+    """An appearance network that knows which of its volumes are still held by anyone."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.made: list[weakref.ref[Tensor]] = []
+        self.most = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.most = max(self.most, sum(one() is not None for one in self.made))
+        volume: Tensor = self.net(images)
+        self.made.append(weakref.ref(volume))
+        return volume
+
+
+@pytest.mark.parametrize("largest", [1, 4])
+def test_no_appearance_volume_outlives_its_batch(largest: int) -> None:
+    import numpy as np
+    from skimage.data import astronaut
+
+    from lp_editor import Controls, FaceTrack, testing
+    from lp_editor.faces.model import Landmarker
+
+    frame = np.asarray(astronaut(), np.uint8)
+    with Landmarker() as landmarker:
+        portrait = testing.face_picture(landmarker(frame)[0], frame)
+    nets = tiny_liveportrait.networks()
+    watched = Watched(nets.F)
+    engine = replace(
+        tiny_liveportrait.engine(), nets=replace(nets, F=watched), batches=Batches(largest)  # type: ignore[arg-type]
+    )  # fmt: skip
+    look = engine.study(FaceTrack(1, 0, [portrait.face]), lambda frames: [portrait] * len(frames))
+    filmed = engine.analyze(look, [portrait] * 8)
+    controls = Controls.of(8, smile_left=0.7)
+    assert all(engine.synthesize(look, [portrait] * 8, filmed, engine.retarget(filmed, controls)))
+    assert len(watched.made) >= 8 // largest
+    assert watched.most <= 1  # the one of the batch before, at the very moment the next is made
+    assert not [one for one in watched.made if one() is not None]
