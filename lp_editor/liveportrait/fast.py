@@ -45,7 +45,7 @@ def best_of_processor() -> str:
     """What ``--device cpu`` means here: ``openvino`` where the package is and the processor has bfloat16, else
     ``openvino-f32`` with the package, ``cpu-f32`` (folded networks in torch) without.
 
-    By benchmarks/liveportrait.py on two cores: about 3, 1.8 and 1.4 times as fast as the plain networks.
+    By benchmarks/liveportrait.py on two cores: 3.4, 1.9 and 1.2 times as fast as the plain networks.
     """
     if find_spec("openvino") is None:
         return "cpu-f32"
