@@ -31,7 +31,7 @@ from lp_editor.media.source import VideoSource
 from lp_editor.render.executor import LocalExecutor
 from lp_editor.render.program import Settings
 from lp_editor.render.report import silent
-from lp_editor.timeline.document import new_document
+from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Media, Project, Span, Track
 
 RATE = Fraction(25)
@@ -80,6 +80,17 @@ def _noise(seconds: int) -> Iterator[NDArray[np.float64]]:
 def render(media: Path, folder: Path, seconds: int, engine: str, workers: int) -> dict[str, float]:
     """Render the film with every frame marked; megabytes and seconds."""
     registry = Registry(*_parts(engine))
+    document = marked(media, folder, seconds, registry)
+    start = perf_counter()
+    settings = Settings(Codec.H264, engine, cache=folder / "cache", force=True, executor=LocalExecutor(workers))
+    report = verbs.render(document, folder / "out.mp4", settings, registry=registry)
+    assert report.rendered == seconds * 25
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"megabytes": peak, "seconds": perf_counter() - start}
+
+
+def marked(media: Path, folder: Path, seconds: int, registry: Registry) -> Document:
+    """A cut of one film, every frame marked."""
     span = Span(Fraction(0), Fraction(seconds))
     reference = Media("file", media.name, str(media), available=span)
     rows = tuple(
@@ -87,15 +98,9 @@ def render(media: Path, folder: Path, seconds: int, engine: str, workers: int) -
         for name, kind in (("V1", "video"), ("A1", "audio"))
     )
     document = new_document(folder / "cut.otio", Project("c", RATE, Fraction(0), rows))
-    document = verbs.mark(
+    return verbs.mark(
         document, "expression", at="0s", length=f"{seconds}s", params={"smile": 0.4, "ease": "0"}, registry=registry
     ).document
-    start = perf_counter()
-    settings = Settings(Codec.H264, engine, cache=folder / "cache", force=True, executor=LocalExecutor(workers))
-    report = verbs.render(document, folder / "out.mp4", settings, registry=registry)
-    assert report.rendered == seconds * 25
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"megabytes": peak, "seconds": perf_counter() - start}
 
 
 def _parts(engine: str) -> list[object]:

@@ -1,36 +1,49 @@
-"""What each step of a render costs: milliseconds per frame of decode, faces, engine, composite and encode.
+"""What surrounds an engine: a whole render around one that only sleeps, and each step by itself.
 
-    python benchmarks/pipeline.py [--media VIDEO] [--frames N]
+    python benchmarks/pipeline.py [--seconds 20] [--sleep 12.8] [--workers N]
+    python benchmarks/pipeline.py --steps [--media VIDEO] [--frames N]
 
-Without a video the demo's portrait is filmed at 720p and at 1080p. Every step is timed by itself, one after the other,
-on one worker.
+The first renders 1080p with a face of about 300 pixels, every frame marked, landmarks known beforehand, with an engine
+that sleeps as long as one on a graphics card computes, one call at a time, and hands out a patch of the face. What is
+told is the render's time over the time slept, and where a core's milliseconds went. The second times every step by
+itself on one worker.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import TypeVar
+from threading import Lock
+from time import perf_counter, sleep
+from typing import Any, TypeVar
 
+import cv2
+import memory
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from lp_editor import Registry, hookimpl, testing, verbs
+from lp_editor.cli.progress import costs_table
 from lp_editor.controls import Controls
 from lp_editor.demo import film_portrait
-from lp_editor.face import FaceTrack
+from lp_editor.engine import Patch
+from lp_editor.face import FacePicture, FaceTrack
 from lp_editor.faces import analyse_faces, choose
 from lp_editor.media.picture import Picture, fit
-from lp_editor.media.sink import Codec, encode_chunk, join_chunks
+from lp_editor.media.sink import Codec, Delivery, encode_chunk, join_chunks
 from lp_editor.media.source import VideoSource
 from lp_editor.mesh.engine import MeshEngine
+from lp_editor.plugins import expression
 from lp_editor.render.compositor import apply_patches
+from lp_editor.render.executor import LocalExecutor
 from lp_editor.render.footage import face_picture
 from lp_editor.render.morph import morph
+from lp_editor.render.program import Settings
 from lp_editor.render.report import silent
 
 MadeT = TypeVar("MadeT")
@@ -43,6 +56,82 @@ EDITS: dict[str, dict[str, float]] = {
         "blink_left": 0.3, "blink_right": 0.3, "gaze_x_left": 0.4, "gaze_x_right": 0.4, "roll": 5.0, "yaw": 5.0,
     },
 }  # fmt: skip
+
+
+class Sleeper(testing.FakeEngine):
+    """Sleeps instead of computing, one call at a time as on one graphics card; its patch moves, tones and paints."""
+
+    name = "sleeper"
+    keeps_patches = False
+    waits = True
+
+    def __init__(self, seconds: float) -> None:
+        self.fingerprint = f"sleeper-{seconds}"
+        self._seconds, self._card, self.slept = seconds, Lock(), 0.0
+        self._made: dict[tuple[int, int], Patch] = {}
+
+    def synthesize(
+        self, look: testing.FakeLook, faces: Sequence[FacePicture], filmed: Sequence[Any], motions: Sequence[Any]
+    ) -> list[Patch | None]:
+        """A patch for each face, after a while."""
+        with self._card:
+            sleep(self._seconds * len(faces))
+            self.slept += self._seconds * len(faces)
+        return [self._patch(picture) for picture in faces]
+
+    def _patch(self, picture: FacePicture) -> Patch:
+        box = picture.face.box.clipped(*picture.size)
+        size = (box.height, box.width)
+        if size not in self._made:
+            self._made = {size: replace(_oval(*size), box=box), **dict(list(self._made.items())[:64])}
+        return replace(self._made[size], box=box)
+
+
+def _oval(height: int, width: int) -> Patch:
+    """A patch with everything a patch can hold, under a soft oval."""
+    mask = np.zeros((height, width), np.float32)
+    cv2.ellipse(mask, (width // 2, height // 2), (width * 9 // 20, height * 9 // 20), 0, 0, 360, 1.0, -1)
+    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), width / 30), np.float32)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    flow = np.stack([np.sin(y / 40), np.cos(x / 40)], -1) * mask[..., None] * 6
+    tone = np.full((height, width, 3), 6, np.float32) * mask[..., None]
+    paint, alpha = np.full((height, width, 3), 120, np.float32), (mask > 0.99).astype(np.float32) * 0.3
+    return Patch(testing.synthetic_face().box, mask, np.asarray(flow, np.float32), tone, paint, alpha)
+
+
+@dataclass(frozen=True)
+class SleeperPlugin:
+    """Offers one `Sleeper`."""
+
+    engine: Sleeper
+
+    @hookimpl
+    def lp_engine(self, name: str, device: str) -> Sleeper | None:
+        """The engine, by its name."""
+        return self.engine if name == "sleeper" else None
+
+
+def around_a_sleeper(seconds: int, slept: float, workers: int | None) -> None:
+    """Render with an engine that sleeps; print how much longer than the sleep that took, and why."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        media = memory.film(folder, seconds)
+        with VideoSource(media) as source:
+            analyse_faces(source, 0, seconds * 25, folder / "cache" / "faces")
+        engine = Sleeper(slept)
+        registry = Registry(expression, SleeperPlugin(engine))
+        document = memory.marked(media, folder, seconds, registry)
+        settings = Settings(
+            Delivery(Codec.H264, speed="ultrafast"), "sleeper", cache=folder / "cache", executor=LocalExecutor(workers)
+        )
+        start = perf_counter()
+        report = verbs.render(document, folder / "out.mp4", settings, registry=registry)
+        took = perf_counter() - start
+    assert report.rendered == seconds * 25
+    Console(width=100).print(costs_table(report))
+    print(
+        f"{took:.2f} s for {report.rendered} frames; slept {engine.slept:.2f} s: {took / engine.slept:.2f} times that"
+    )
 
 
 def timed(table: dict[str, float], name: str, frames: int, work: Callable[[], MadeT]) -> MadeT:
@@ -110,9 +199,15 @@ def enlarged(path: Path, width: int, height: int, folder: Path) -> Path:
 def main() -> None:
     """Read the command line, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--sleep", type=float, default=12.8, help="milliseconds a frame")
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--steps", action="store_true", help="each step by itself instead")
     parser.add_argument("--media", type=Path, help="a video with a face")
     parser.add_argument("--frames", type=int, default=72)
     asked = parser.parse_args()
+    if not asked.steps and not asked.media:
+        return around_a_sleeper(asked.seconds, asked.sleep / 1000, asked.workers)
     with TemporaryDirectory() as name:
         folder = Path(name)
         films = {}

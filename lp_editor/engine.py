@@ -79,6 +79,9 @@ class Engine(Protocol[LookT, MotionT]):
     """Edits faces. All sequences of one call have one length, a frame each; calls never depend on each other.
 
     An engine that can compute in several ways may say which in a string ``path``; it is printed beside the name.
+    One that leaves the processor free while it computes (on a graphics card, on another machine) says so in a bool
+    ``waits``: pictures are then read, finished and encoded meanwhile. Its calls still come one after the other for each
+    stretch, but from several threads.
     """
 
     @property

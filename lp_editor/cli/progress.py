@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from lp_editor.render.report import Progress as Show
 from lp_editor.render.report import Report, silent
@@ -76,6 +77,30 @@ def _bar() -> Iterator[Show]:
             bars.update(tasks[stage], completed=done, total=total, rate=f"{speed:.1f} fps" if speed else "")
 
         yield show
+
+
+def costs_table(report: Report) -> Table:
+    """Where the time of a render went, as a table: by step, what a core took for a frame and in all."""
+    table = Table("step", "ms per frame", "seconds of a core", "share", title="where the time went")
+    steps = {name: step for name, step in report.profile.steps.items() if step.seconds}
+    whole = sum(step.seconds for step in steps.values())
+    for name, step in steps.items():
+        each = f"{1000 * step.seconds / step.times:.1f}" if step.times else ""
+        table.add_row(name, each, f"{step.seconds:.2f}", f"{100 * step.seconds / whole:.0f} %")
+    table.add_section()
+    table.add_row(
+        "by the clock",
+        f"{1000 * report.profile.seconds / max(report.rendered, 1):.1f}",
+        f"{report.profile.seconds:.2f}",
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def print_costs(report: Report) -> None:
+    """Print the table of costs."""
+    Console(stderr=True).print(costs_table(report))
 
 
 def tell(

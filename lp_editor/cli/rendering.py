@@ -12,6 +12,7 @@ from lp_editor.errors import OutputError
 
 if TYPE_CHECKING:
     from lp_editor.render.program import Settings
+    from lp_editor.render.report import Report
 
 
 def add(commands: Any) -> None:
@@ -32,6 +33,7 @@ def add(commands: Any) -> None:
         epilog="examples:\n  lp-editor render cut.otio -o finished.mp4\n"
         "  lp-editor render cut.otio -o finished.mkv --codec ffv1 --matte matte.mkv\n"
         "  lp-editor render cut.otio --clips rendered/\n"
+        "  lp-editor render cut.otio -o finished.mp4 --speed ultrafast --profile\n"
         "\nWhat was rendered before is kept: only what changed is rendered again.\n",
     )  # fmt: skip
     add_source(render)
@@ -49,6 +51,10 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     render.add_argument("--workers", type=int, metavar="N", help="how many chunks at a time; a core each by default")
     render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
+    render.add_argument("--profile", action="store_true", help="print where each millisecond went")
+    render.add_argument(
+        "--timings", type=Path, metavar="FILE", help="write every step into a .json for a trace viewer (Perfetto)"
+    )
     add_common(render)
     render.set_defaults(run=_render)
     _add_roundtrip(commands)
@@ -111,9 +117,14 @@ def _add_delivery(command: argparse.ArgumentParser) -> None:
         help="ffv1 is lossless, in MKV; png and exr are sequences: -o frames/shot.%%04d.exr",
     )  # fmt: skip
     command.add_argument(
-        "--profile", default="", help="prores: proxy lt 422 hq 4444 4444xq; dnxhr: lb sq hq hqx 444; exr: half float"
-    )
+        "--codec-profile", metavar="NAME", default="",
+        help="prores: proxy lt 422 hq 4444 4444xq; dnxhr: lb sq hq hqx 444; exr: half float",
+    )  # fmt: skip
     command.add_argument("--quality", type=int, metavar="CRF", help="h264 and hevc: 0 (best) to 51")
+    command.add_argument(
+        "--speed", choices=("ultrafast", "veryfast", "fast", "medium", "slow"), default="",
+        help="h264 and hevc: the quicker the larger (veryfast for h264 and fast for hevc without it)",
+    )  # fmt: skip
     command.add_argument("--depth", type=int, metavar="BITS", help="h264: 8, 10; hevc: 8, 10, 12; png: 8, 16")
     command.add_argument(
         "--encoder", choices=("hardware",), default="",
@@ -152,13 +163,15 @@ def settings_of(asked: argparse.Namespace) -> Settings:
         raise OutputError(f"--workers takes 1 or more, got {workers}")
     asked_for = vars(asked)
     delivery = Delivery(
-        Codec(asked_for.get("codec", "h264")), asked_for.get("profile", ""), asked_for.get("quality"),
+        Codec(asked_for.get("codec", "h264")), asked_for.get("codec_profile", ""), asked_for.get("quality"),
         asked_for.get("depth"), asked_for.get("sound", ""), alpha=asked_for.get("alpha", False),
+        speed=asked_for.get("speed", ""),
         encoder=asked_for.get("encoder", ""),
     )  # fmt: skip
     return Settings(
         delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
         LocalExecutor(workers), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
+        timings=getattr(asked, "timings", None),
     )  # fmt: skip
 
 
@@ -208,7 +221,7 @@ def _render(asked: argparse.Namespace) -> int:
             report = verbs.render(
                 document, asked.output, settings, matte=asked.matte, registry=registry, progress=progress
             )
-        tell(report, str(asked.output), asked.quiet, asked.json)
+        tell(report, str(asked.output), asked.quiet, asked.json, _profile(asked, report))
         return 0
     if asked.format or asked.matte not in (None, Path()):
         raise OutputError("--clips writes each stretch in its clip's own format, mattes beside; drop --format and FILE")
@@ -220,5 +233,17 @@ def _render(asked: argparse.Namespace) -> int:
             document, asked.clips, settings, matte=asked.matte is not None, registry=registry, progress=progress
         )
     tell_losses(relinked.save(target))
-    tell(report, str(target), asked.quiet, asked.json)
+    tell(report, str(target), asked.quiet, asked.json, _profile(asked, report))
     return 0
+
+
+def _profile(asked: argparse.Namespace, report: Report) -> dict[str, object]:
+    """Where the time went, where that is asked for: printed as a table, or for JSON as seconds by step."""
+    from lp_editor.cli.progress import print_costs
+
+    if not asked.profile:
+        return {}
+    if not asked.json:
+        print_costs(report)
+    steps = {name: {"seconds": round(s.seconds, 4), "times": s.times} for name, s in report.profile.steps.items()}
+    return {"profile": steps, "seconds": round(report.profile.seconds, 3)}

@@ -63,6 +63,11 @@ class LivePortraitEngine:
         return "liveportrait" if self.composite == "detail" else "liveportrait-paste"
 
     @property
+    def waits(self) -> bool:
+        """Whether the networks run on a graphics card."""
+        return torch.device(self.nets.device).type != "cpu"
+
+    @property
     def fingerprint(self) -> str:
         """Version, weights, device, precision, compositor; the libraries' versions count too, for they move pixels."""
         return (

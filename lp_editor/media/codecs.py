@@ -96,6 +96,9 @@ DEPTHS = {Codec.H264: (8, 10), Codec.HEVC: (8, 10, 12), Codec.PNG: (8, 16)}
 QUALITIES = {Codec.H264: 16, Codec.HEVC: 18}
 """The constant rate factor where none is asked for: visually lossless. 0..51, less is better."""
 
+SPEEDS = ("ultrafast", "veryfast", "fast", "medium", "slow")
+"""Presets of x264 and x265, the quickest first."""
+
 HARDWARE = "hardware"
 
 FFV1_TAKES = (
@@ -133,6 +136,8 @@ class Delivery:
     hdr: Mastering | None = None
     alpha: bool = False
     """Whether what was changed is written as alpha."""
+    speed: str = ""
+    """Of `SPEEDS`: how quickly H.264 and H.265 are encoded, for larger files."""
     encoder: str = ""
     """Empty for ours; `HARDWARE` for a graphics processor's, or FFmpeg's name of one that was found to work."""
 
@@ -147,7 +152,8 @@ class Delivery:
         if self.quality is not None and not 0 <= self.quality <= 51:
             raise OutputError(f"quality runs from 0 (best) to 51, got {self.quality}")
         if self.alpha and not (self.codec.stills or (self.codec is Codec.PRORES and self.profile in ("", *WITH_ALPHA))):
-            raise OutputError(f"{name} {self.profile} holds no alpha; use --codec prores --profile 4444, png or exr")
+            raise OutputError(f"{name} {self.profile} holds no alpha; use --codec prores --codec-profile 4444, png or exr")
+        _choice(f"{name} has", "speed", self.speed, SPEEDS if self.codec in QUALITIES else ())
         _choice("there is", "sound", self.sound, ("pcm", "aac", "flac"))
 
     @property
@@ -248,12 +254,12 @@ def options_of(format: VideoFormat, delivery: Delivery) -> dict[str, str]:
     quality = str(QUALITIES.get(codec, 0) if delivery.quality is None else delivery.quality)
     if codec is Codec.H264:
         said = ":".join(["mbtree=0", *_hdr(delivery, "mastering-display", "cll")])
-        return {"crf": quality, "preset": "veryfast", "x264-params": said}
+        return {"crf": quality, "preset": delivery.speed or "veryfast", "x264-params": said}
     if codec is Codec.HEVC:
         # one thread of everything: more make other bytes
         fixed = ["log-level=error", "pools=none", "frame-threads=1", "open-gop=0", "info=0"]
         said = ":".join([*fixed, *_hdr(delivery, "master-display", "max-cll")])
-        return {"crf": quality, "preset": "fast", "x265-params": said}
+        return {"crf": quality, "preset": delivery.speed or "fast", "x265-params": said}
     if codec is Codec.PRORES:
         return {"profile": str(PRORES[profile_of(format, delivery)]), "vendor": "apl0"}
     if codec is Codec.DNXHR:

@@ -151,6 +151,12 @@ class VideoFormat:
         return self.height, self.width
 
     @property
+    def bytes(self) -> int:
+        """Bytes of a picture's samples."""
+        shapes = (self.plane_shape(i) for i in range(self.layout.planes))
+        return sum(rows * columns for rows, columns in shapes) * np.dtype(self.layout.dtype).itemsize
+
+    @property
     def matrix(self) -> int:
         """The matrix code; unspecified means BT.601 up to 576 lines and BT.709 above, as players take it."""
         return self.colour.matrix if self.colour.matrix in KR_KB else (BT601_625 if self.height <= 576 else BT709)

@@ -23,6 +23,7 @@ from lp_editor.plan import Driver, Finding, extents, finding_key, segment_rows, 
 from lp_editor.registry import Registry
 from lp_editor.render.footage import Footage, Sources
 from lp_editor.render.hearing import clip_sound, speech_of
+from lp_editor.render.memory import return_free_pages
 from lp_editor.render.report import Progress, Report
 from lp_editor.timeline.cut import Event, Morph
 from lp_editor.timeline.model import Project, Segment
@@ -99,8 +100,14 @@ class Casting:
             indices = footage.indices(start, length, self.rate, source)
             ranges.append((name, (int(indices.min()), int(indices.max()) + 1)))
         lo, hi = min(r[0] for _, r in ranges), max(r[1] for _, r in ranges)
-        tracks = analyse_faces(source, lo, hi, self.cache, lambda done, total: self.progress("faces", done, total))
+        with self.report.profile.step("faces", hi - lo):
+            tracks = analyse_faces(source, lo, hi, self.cache, self._analysed)
         return _Analysed(tracks, ranges)
+
+    def _analysed(self, done: int, total: int) -> None:
+        """A window is done."""
+        return_free_pages()
+        self.progress("faces", done, total)
 
     def _segment_track(
         self, footage: Footage, segment: Segment, tracks: list[FaceTrack], lo: int, hi: int

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from queue import Queue
 from threading import Thread
+from time import perf_counter
 
 import numpy as np
 
 from lp_editor.media.codecs import Codec, Delivery, delivered
 from lp_editor.media.picture import Picture, VideoFormat, recoded
 from lp_editor.media.sink import encode_chunk
+from lp_editor.render.memory import return_free_pages
 from lp_editor.render.report import Progress, Report
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, digest
@@ -83,7 +86,14 @@ class ChunkWork:
 
     def make(self, chunk: Chunk) -> None:
         """Render and store one chunk, and its matte."""
-        frames = self._counted(self.stage.frames(chunk.node, chunk.first, chunk.count))
+        self._make(chunk)
+        return_free_pages()
+
+    def _make(self, chunk: Chunk) -> None:
+        with closing(self._counted(self.stage.frames(chunk.node, chunk.first, chunk.count))) as frames:
+            self._written(chunk, frames)
+
+    def _written(self, chunk: Chunk, frames: Iterator[Finished]) -> None:
         if not self.with_matte:
             self._encode(chunk, (self._shown(f) for f in frames))
             return
@@ -110,9 +120,11 @@ class ChunkWork:
         alpha = np.where(frame.matte > 0, opaque.format.peak, 0).astype(opaque.format.layout.dtype)
         return Picture((*opaque.planes[:3], alpha), opaque.format)
 
-    def _counted(self, frames: Iterator[Finished]) -> Iterator[Finished]:
+    def _counted(self, frames: Iterator[Finished]) -> Generator[Finished, None, None]:
         for frame in frames:
-            yield frame
+            handed = perf_counter()
+            yield frame  # whoever asked for it encodes it, then asks for the next
+            self.report.profile.add("encode", handed, perf_counter())
             self.progress("frames", self.report.add_rendered(1), self.total)
 
 

@@ -48,7 +48,7 @@ def matte(patches: Sequence[Patch], format: VideoFormat) -> NDArray[np.uint8]:
     """How much of each pixel the patches may change, (height, width): 0 means to the bit as filmed."""
     out = np.zeros((format.height, format.width), np.uint8)
     for patch in patches:
-        sized = at_frame_size(patch, format)
+        sized = at_frame_size(Patch(patch.box, patch.mask), format)
         if sized is not None:
             box = sized.box
             window = out[box.y0 : box.y1, box.x0 : box.x1]

@@ -52,6 +52,8 @@ class Settings:
     reel: str | None = None
     whole: bool = False
     """Of marked stretches: each marked clip as one file, from end to end."""
+    timings: Path | None = None
+    """Where to write every step of the work, for a trace viewer."""
 
     @property
     def delivery(self) -> Delivery:
@@ -128,7 +130,10 @@ def _finish(output: Path, work: ChunkWork, chunks: Sequence[Chunk], sounds: Sequ
         note = SequenceNote(taken, rate, sum(counts), slate.timecode, slate.reel)
         write_sequence(Numbering.of(output), paths, counts, note)
         return
-    with sound_tracks(sounds, delivery, Fraction(sum(counts)) / rate, report) as tracks:
+    with (
+        sound_tracks(sounds, delivery, Fraction(sum(counts)) / rate, report) as tracks,
+        report.profile.step("write", sum(counts)),
+    ):
         join_chunks(output, paths, counts, rate, delivery, tracks, slate)
 
 
@@ -163,7 +168,7 @@ def opened(
     engine: Engine[Any, Any] = registry.engine(settings.engine, settings.device)
     path = getattr(engine, "path", "")
     report.engine = f"{engine.name} ({path})" if path else engine.name
-    with Sources(one.info for one in footage.values()) as sources:
+    with Sources(one.info for one in footage.values()) as sources, report.profile.traced(settings.timings):
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)
         cast = casting.cast(events, handles)
         planned = plan(project, registry, cast.findings, handles, events)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TypeAlias
 
+from lp_editor.render.profile import Profile
 from lp_editor.timeline.model import Marker
 from lp_editor.timeline.relink import Rendered
 
@@ -31,6 +32,8 @@ class Report:
     """What to look at again, by the place of the clip."""
     renders: list[Rendered] = field(default_factory=list)
     """The files of single stretches."""
+    profile: Profile = field(default_factory=Profile, repr=False)
+    """Where the time went."""
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def note(self, text: str) -> None:

@@ -6,7 +6,8 @@ looks (studied once, under a lock) and the patch store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from threading import Lock
@@ -20,6 +21,7 @@ from lp_editor.engine import Engine, Look, Motion, Patch
 from lp_editor.face import Face, FacePicture, FaceTrack
 from lp_editor.media.picture import Picture, VideoFormat, fit
 from lp_editor.plan import FacePlan, Plan
+from lp_editor.render.ahead import ahead
 from lp_editor.render.cast import Cast
 from lp_editor.render.compositor import apply_patches, matte
 from lp_editor.render.drive import driven
@@ -34,7 +36,10 @@ FAR = 0.6
 """Face widths between the two sides of a joint from which on a morph shows (seen on the test films)."""
 
 BATCH = 8
-"""Frames handed to the engine at once."""
+"""Frames handed to the engine at once, at most."""
+
+BATCH_BYTES = 128 << 20
+"""Bytes of the pictures handed over at once, at most."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,24 @@ class Finished:
 
     picture: Picture
     matte: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One face on some frames of a batch: which, and its pictures there."""
+
+    where: list[int]
+    faces: list[FacePicture]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Neighbouring frames of a strip: their numbers in the media and in the shot, and each planned face on them."""
+
+    pictures: list[Picture]
+    at: NDArray[np.intp]
+    rows: slice
+    seen: list[_Seen]
 
 
 @dataclass
@@ -85,12 +108,16 @@ class Stage:
             yield Finished(dissolve(a.picture, b.picture, weight), np.maximum(a.matte, b.matte))
 
     def _shown(self, strip: Strip, first: int, count: int) -> Iterator[Finished]:
+        profile = self.report.profile
         for picture, patches in self._edited(strip, first, count):
-            yield self._finish(apply_patches(picture, patches), patches)
+            with profile.step("composite"):
+                made, changed = apply_patches(picture, patches), matte(patches, picture.format)
+            with profile.step("fit"):
+                finished = self._fitted(made, changed)
+            yield finished
 
-    def _finish(self, picture: Picture, patches: Sequence[Patch]) -> Finished:
-        """A picture of the footage in the output format, with its matte."""
-        changed = matte(patches, picture.format)
+    def _fitted(self, picture: Picture, changed: NDArray[np.uint8]) -> Finished:
+        """A picture of the footage and its matte in the output format."""
         if picture.format == self.format:
             return Finished(picture, changed)
         return Finished(fit(picture, self.format), fit_matte(changed, picture.format, self.format))
@@ -103,41 +130,70 @@ class Stage:
     # --- faces ----------------------------------------------------------------------------------------------------
 
     def _edited(self, strip: Strip, first: int, count: int) -> Iterator[tuple[Picture, list[Patch]]]:
-        """A strip's filmed pictures, each with the patches of all its faces."""
+        """A strip's filmed pictures, each with the patches of all its faces.
+
+        Where the engine leaves the processor free, reading and editing run ahead of it and of what follows.
+        """
+        read = self._read(strip, first, count)
+        if not self._waits:
+            return self._edited_batches(strip, read)
+        return ahead(self._edited_batches(strip, ahead(read, 1)), self._batch)
+
+    def _read(self, strip: Strip, first: int, count: int) -> Generator[_Batch, None, None]:
+        """A strip's filmed pictures with the faces in them, some at a time."""
         footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
+        profile = self.report.profile
         with self.sources.lent(footage.info.path) as source:
             indices = footage.indices(first, count, self.plan.rate, source)
-            pictures = source.frames([int(i) for i in indices])
-            for start in range(0, count, BATCH):
-                batch = [next(pictures) for _ in range(min(BATCH, count - start))]
-                at = indices[start : start + len(batch)]
-                row = first + start - shot.first
-                patches: list[list[Patch]] = [[] for _ in batch]
-                for face in shot.faces:
-                    rows = slice(row, row + len(batch))
-                    for i, patch in enumerate(self._patches(footage, face, rows, batch, at)):
+            pictures = profile.each("decode", source.frames([int(i) for i in indices]))
+            for start in range(0, count, self._batch):
+                batch = [next(pictures) for _ in range(min(self._batch, count - start))]
+                at, row = indices[start : start + len(batch)], first + start - shot.first
+                rows = slice(row, row + len(batch))
+                with profile.step("face picture", 0):
+                    seen = [self._seen(footage, plan, rows, batch, at) for plan in shot.faces]
+                profile.count("face picture", sum(len(s.where) for s in seen))
+                yield _Batch(batch, at, rows, seen)
+
+    def _seen(
+        self, footage: Footage, plan: FacePlan, rows: slice, batch: Sequence[Picture], at: NDArray[np.intp]
+    ) -> _Seen:
+        """One face on the frames of a batch that ask for anything and show it."""
+        track = self.cast.tracks[footage.strip.key, plan.face]
+        faces = [track.at(int(i)) if busy else None for i, busy in zip(at, plan.active[rows], strict=True)]
+        where = [i for i, face in enumerate(faces) if face is not None]
+        return _Seen(where, [face_picture(batch[i], _sure(faces[i])) for i in where])
+
+    def _edited_batches(
+        self, strip: Strip, read: Generator[_Batch, None, None]
+    ) -> Iterator[tuple[Picture, list[Patch]]]:
+        footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
+        with closing(read):
+            for batch in read:
+                patches: list[list[Patch]] = [[] for _ in batch.pictures]
+                for plan, seen in zip(shot.faces, batch.seen, strict=True):
+                    for i, patch in zip(seen.where, self._patches(footage, plan, batch, seen), strict=True):
                         if patch is not None:
                             patches[i].append(patch)
-                yield from zip(batch, patches, strict=True)
+                yield from zip(batch.pictures, patches, strict=True)
 
-    def _patches(
-        self, footage: Footage, plan: FacePlan, rows: slice, batch: Sequence[Picture], at: NDArray[np.intp]
-    ) -> list[Patch | None]:
-        """One face's patch on each frame of a batch; None where nothing is asked or no face is seen."""
-        track = self.cast.tracks[footage.strip.key, plan.face]
-        active = plan.active[rows]
-        faces = [track.at(int(i)) if busy else None for i, busy in zip(at, active, strict=True)]
-        where = [i for i, face in enumerate(faces) if face is not None]
-        out: list[Patch | None] = [None] * len(batch)
-        if not where:
-            return out
-        look = self.look(footage, plan.face, track)
-        picked = [face_picture(batch[i], _sure(faces[i])) for i in where]
-        ask = plan.controls[rows][where]
-        made = self._stored(footage, plan, look, picked, ask, [int(at[i]) for i in where], rows, where)
-        for i, patch in zip(where, made, strict=True):
-            out[i] = patch
-        return out
+    @property
+    def _waits(self) -> bool:
+        return bool(getattr(self.engine, "waits", False))
+
+    @property
+    def _batch(self) -> int:
+        """Frames handed to the engine at once: fewer where pictures are large."""
+        return max(1, min(BATCH, BATCH_BYTES // self.format.bytes))
+
+    def _patches(self, footage: Footage, plan: FacePlan, batch: _Batch, seen: _Seen) -> list[Patch | None]:
+        """One face's patch on each frame that shows it."""
+        if not seen.where:
+            return []
+        look = self.look(footage, plan.face, self.cast.tracks[footage.strip.key, plan.face])
+        ask = plan.controls[batch.rows][seen.where]
+        at = [int(batch.at[i]) for i in seen.where]
+        return self._stored(footage, plan, look, seen.faces, ask, at, batch.rows, seen.where)
 
     def _stored(
         self, footage: Footage, plan: FacePlan, look: Look, faces: list[FacePicture], ask: Controls,
@@ -146,21 +202,25 @@ class Stage:
         """Patches from the store, the missing ones synthesized in one batch and stored."""
         if not self.engine.keeps_patches or plan.drives:
             return self._synthesized(plan, look, faces, ask, rows, where)
-        keys = [self._patch_key(footage, look, f, ask[[i]], at[i]) for i, f in enumerate(faces)]
-        found = [self.patches.get(key) for key in keys]
+        profile = self.report.profile
+        with profile.step("patch store", 0):
+            keys = [self._patch_key(footage, look, f, ask[[i]], at[i]) for i, f in enumerate(faces)]
+            found = [self.patches.get(key) for key in keys]
         todo = [i for i, patch in enumerate(found) if isinstance(patch, KeyError)]
         if todo:
             made = self._synthesized(plan, look, [faces[i] for i in todo], ask[todo], rows, [where[i] for i in todo])
-            for i, patch in zip(todo, made, strict=True):
-                found[i] = self.patches.put(keys[i], patch)
+            with profile.step("patch store", len(todo)):
+                for i, patch in zip(todo, made, strict=True):
+                    found[i] = self.patches.put(keys[i], patch)
         return [p for p in found if not isinstance(p, KeyError)]
 
     def _synthesized(
         self, plan: FacePlan, look: Look, faces: list[FacePicture], ask: Controls, rows: slice, where: list[int]
     ) -> list[Patch | None]:  # fmt: skip
-        filmed = self.engine.analyze(look, faces)
-        motions = driven(self, plan, filmed, [rows.start + i for i in where]) if plan.drives else filmed
-        return self.engine.synthesize(look, faces, filmed, self.engine.retarget(motions, ask))
+        with self.report.profile.step("engine", len(faces)):
+            filmed = self.engine.analyze(look, faces)
+            motions = driven(self, plan, filmed, [rows.start + i for i in where]) if plan.drives else filmed
+            return self.engine.synthesize(look, faces, filmed, self.engine.retarget(motions, ask))
 
     def _patch_key(self, footage: Footage, look: Look, face: FacePicture, ask: Controls, index: int) -> str:
         return digest(

@@ -351,3 +351,19 @@ def test_an_unknown_command_ends_with_2(capsys: pytest.CaptureFixture[str]) -> N
     assert run("zzz") == 2
     assert "did you mean" not in capsys.readouterr().err
     assert parser().prog == "lp-editor"
+
+
+def test_a_render_tells_where_its_time_went(
+    cut_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("mark", cut_file, "--clip", "closing", "--at", "10f", "--for", "4f", "expression", "smile=0.6") == 0
+    words = ["render", cut_file, "--speed", "ultrafast", "--quiet", "--profile"]
+    assert run(*words, "-o", tmp_path / "out.mp4", "--timings", tmp_path / "steps.json") == 0
+    table = capsys.readouterr().err
+    assert all(step in table for step in ("faces", "decode", "engine", "composite", "encode", "by the clock"))
+    events = json.loads((tmp_path / "steps.json").read_text(encoding="utf-8"))["traceEvents"]
+    assert {"faces", "engine", "encode"} <= {event["name"] for event in events}
+    assert run(*words, "-o", tmp_path / "again.mp4", "--json") == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])["report"]
+    assert report["profile"]["encode"] == {"seconds": 0, "times": 0}  # everything was kept
+    assert report["profile"]["write"]["times"] == 56
