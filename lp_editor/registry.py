@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -41,13 +41,19 @@ class Registry:
         self._pm.add_hookspecs(hooks)
         self.problems: list[str] = []
         """Plugins that did not load, each with its reason; they are skipped."""
+        self._remade: tuple[Callable[..., Registry], tuple[object, ...]] = (Registry, plugins)
         for plugin in plugins:
             self._register(plugin, None)
+
+    def __reduce__(self) -> tuple[Callable[..., Registry], tuple[object, ...]]:
+        """In another process: its installed plugins, or the same ones again."""
+        return self._remade
 
     @classmethod
     def installed(cls) -> Registry:
         """The plugins installed in this environment, ours and everyone else's alike."""
         registry = cls()
+        registry._remade = (Registry.installed, ())
         for entry in sorted(entry_points(group=hooks.PROJECT), key=lambda e: e.name):
             try:
                 registry._register(entry.load(), entry.name)

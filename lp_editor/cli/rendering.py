@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lp_editor.cli.farm import add_cluster, add_part, executor_of, part_of, render_part, watched
 from lp_editor.cli.project import add_source, opened, tell_losses
 from lp_editor.errors import OutputError
 
@@ -34,6 +35,7 @@ def add(commands: Any) -> None:
         "  lp-editor render cut.otio -o finished.mkv --codec ffv1 --matte matte.mkv\n"
         "  lp-editor render cut.otio --clips rendered/\n"
         "  lp-editor render cut.otio -o finished.mp4 --speed ultrafast --profile\n"
+        "  lp-editor render cut.otio -o finished.mp4 --ray head:6379\n"
         "\nWhat was rendered before is kept: only what changed is rendered again.\n",
     )  # fmt: skip
     add_source(render)
@@ -42,7 +44,7 @@ def add(commands: Any) -> None:
     where.add_argument(
         "--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked"
     )
-    _add_delivery(render)
+    add_delivery(render)
     render.add_argument("--alpha", action="store_true", help="prores 4444, png, exr: opaque only where changed")
     render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
     render.add_argument(
@@ -50,6 +52,8 @@ def add(commands: Any) -> None:
         help="also write what was changed, grey, FFV1 in MKV; with --clips beside each file, without a name",
     )  # fmt: skip
     render.add_argument("--workers", type=int, metavar="N", help="how many chunks at a time; a core each by default")
+    add_cluster(render)
+    add_part(render)
     render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     render.add_argument("--profile", action="store_true", help="print where each millisecond went")
     render.add_argument(
@@ -72,6 +76,7 @@ def _add_roundtrip(commands: Any) -> None:
         "-o", "--output", type=Path, metavar="DIR", help="where to; NAME.lp beside the project without it"
     )
     add_return(command)
+    add_cluster(command)
     command.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     add_common(command)
     command.set_defaults(run=_roundtrip)
@@ -89,7 +94,7 @@ def add_return(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--whole", action="store_true", help="each marked clip as one file, from end to end: for take selectors"
     )
-    _add_delivery(command)
+    add_delivery(command)
 
 
 def _roundtrip(asked: argparse.Namespace) -> int:
@@ -110,7 +115,7 @@ def _roundtrip(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _add_delivery(command: argparse.ArgumentParser) -> None:
+def add_delivery(command: argparse.ArgumentParser) -> None:
     """What is written: codec, profile and the like."""
     command.add_argument(
         "--codec", choices=("h264", "hevc", "prores", "dnxhr", "ffv1", "png", "exr"), default="h264",
@@ -155,12 +160,8 @@ def add_common(command: argparse.ArgumentParser) -> None:
 def settings_of(asked: argparse.Namespace) -> Settings:
     """The settings of a render as the command line asks for them."""
     from lp_editor.media.codecs import Codec, Delivery
-    from lp_editor.render.executor import LocalExecutor
     from lp_editor.render.program import Settings
 
-    workers = getattr(asked, "workers", None)
-    if workers is not None and workers < 1:
-        raise OutputError(f"--workers takes 1 or more, got {workers}")
     asked_for = vars(asked)
     delivery = Delivery(
         Codec(asked_for.get("codec", "h264")), asked_for.get("codec_profile", ""), asked_for.get("quality"),
@@ -170,8 +171,8 @@ def settings_of(asked: argparse.Namespace) -> Settings:
     )  # fmt: skip
     return Settings(
         delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
-        LocalExecutor(workers), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
-        timings=getattr(asked, "timings", None),
+        executor_of(asked), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
+        timings=getattr(asked, "timings", None), part=part_of(asked),
     )  # fmt: skip
 
 
@@ -209,15 +210,17 @@ def _still(asked: argparse.Namespace) -> int:
 def _render(asked: argparse.Namespace) -> int:
     from lp_editor import verbs
     from lp_editor.cli.catalogue import installed
-    from lp_editor.cli.progress import shown, tell
+    from lp_editor.cli.progress import tell
     from lp_editor.render.program import check_output
 
     document = opened(asked)
     settings, registry = settings_of(asked), installed()
+    if settings.part is not None:
+        return render_part(asked, document, settings, registry)
     if asked.clips is None:
         if asked.matte == Path():
             raise OutputError("--matte needs a file name beside -o: --matte matte.mkv")
-        with shown(asked.quiet, asked.json) as progress:
+        with watched(asked) as progress:
             report = verbs.render(
                 document, asked.output, settings, matte=asked.matte, registry=registry, progress=progress
             )
@@ -228,7 +231,7 @@ def _render(asked: argparse.Namespace) -> int:
     target = asked.clips / document.returned_name
     if target.exists():
         check_output(target, asked.force)
-    with shown(asked.quiet, asked.json) as progress:
+    with watched(asked) as progress:
         relinked, report = verbs.render_stretches(
             document, asked.clips, settings, matte=asked.matte is not None, registry=registry, progress=progress
         )

@@ -253,6 +253,7 @@ class _Join:
             video.time_base, video.codec_context.framerate = 1 / self.rate, self.rate
             if self.delivery.codec is Codec.HEVC and container in ("mp4", "mov"):
                 video.codec_context.codec_tag = "hvc1"  # what Apple's players open
+            file.flags |= BITEXACT  # the same cut gives the same file
             self._say(file, video)
             heard = [_sounding(file, s, self.delivery.sound_codec) for s in self.sounds]
             for packet, _ in merge(self._video_packets(video), *heard, key=_second):

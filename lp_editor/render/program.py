@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from lp_editor.plan import check, plan
 from lp_editor.registry import Registry
 from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
-from lp_editor.render.executor import Executor, LocalExecutor
+from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missing
 from lp_editor.render.footage import Footage, Sources, bind, check_media
 from lp_editor.render.hearing import dubbed, dubs
 from lp_editor.render.memory import return_large_blocks
@@ -52,6 +53,8 @@ class Settings:
     reel: str | None = None
     whole: bool = False
     """Of marked stretches: each marked clip as one file, from end to end."""
+    part: Part | None = None
+    """Make only these chunks, and no file."""
     timings: Path | None = None
     """Where to write every step of the work, for a trace viewer."""
 
@@ -59,6 +62,10 @@ class Settings:
     def delivery(self) -> Delivery:
         """What is written."""
         return delivery_of(self.codec)
+
+    def elsewhere(self) -> Settings:
+        """The same for another process, which makes chunks of it."""
+        return replace(self, executor=LocalExecutor(1), timings=None)
 
 
 def render_program(
@@ -74,6 +81,7 @@ def render_program(
     for path, codec in ((output, delivery), (matte, Delivery(Codec.FFV1))):
         if path is not None:
             check_delivery(path, codec)
+        if path is not None and settings.part is None:
             check_output(path, settings.force, codec.codec)
     events = cut(project)
     if not events:
@@ -88,10 +96,10 @@ def render_program(
             stage, ChunkStore(settings.cache / "chunks"), delivery, matte is not None, 0, progress, report
         )  # fmt: skip
         chunks = chunked(stage, events, delivery)
-        todo = [chunk for chunk in chunks if work.missing(chunk)]
         report.frames = sum(e.count for e in events)
-        work = replace(work, total=sum(c.count for c in todo))
-        settings.executor.run(work.make, todo)
+        make_missing(work, chunks, settings.executor, settings.part)
+        if settings.part is not None:
+            return report
         sounds = dubbed(sounds, dubs(strips(events), registry, project.rate, settings.cache), report)
         slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel)
         _finish(output, work, chunks, sounds, slate)
@@ -178,7 +186,8 @@ def opened(
             report.note(f'"{clip.name}" ({clip.place}) cannot be rendered: black there, or the picture below it')
         _note_held(events, footage, project.rate, report)
         _note_fits(footage, format, report)
-        yield Stage(planned, footage, cast, engine, format, sources, report, patches)
+        again = partial(opened, project, registry, events, settings.elsewhere(), silent, handles)
+        yield Stage(planned, footage, cast, engine, format, sources, report, patches, again)
 
 
 def output_format(events: Sequence[Event], footage: Mapping[str, Footage], wanted: str | None) -> VideoFormat:

@@ -6,8 +6,8 @@ looks (studied once, under a lock) and the patch store.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from threading import Lock
@@ -80,6 +80,8 @@ class Stage:
     sources: Sources
     report: Report
     patches: PatchStore
+    again: Callable[[], AbstractContextManager[Stage]] | None = None
+    """Opens the same stage in another process; pickles small."""
     _looks: dict[tuple[str, str], Look] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
