@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lp_editor.media.codecs import Codec
 from lp_editor.media.layout import LAYOUTS, Colour, VideoFormat
 from lp_editor.media.picture import Picture
-from lp_editor.media.sink import encode_chunk, join_chunks
+from lp_editor.media.sink import SoundTrack, encode_chunk, join_chunks
 
 EVERY = sorted(LAYOUTS)
 
@@ -59,14 +59,15 @@ def number_of(picture: Picture) -> int:
     return sum(1 << bit for bit, part in enumerate(parts) if part.mean() > 125)
 
 
-def small_head(path: Path, frames: int) -> Path:
+def small_head(path: Path, frames: int, sound: bool = False) -> Path:
     """A portrait that drifts, 256x192 at 25 frames a second, H.264, in no time: its face is about 80 pixels wide."""
     rate, format = Fraction(25), VideoFormat(256, 192, "yuv420p", Colour(1, 1, 1))
     image = np.asarray(skimage.data.astronaut(), np.uint8)
     pictures = (Picture.of_rgb(_drifted(image, i), format) for i in range(frames))
     chunk = path.with_suffix(".chunk")
     encode_chunk(chunk, pictures, format, rate, Codec.H264)
-    join_chunks(path, [chunk], [frames], rate, Codec.H264)
+    noise = SoundTrack(48000, 1, "flt", (np.full((1920, 1), 0.1 * (-1) ** i) for i in range(frames))) if sound else None
+    join_chunks(path, [chunk], [frames], rate, Codec.H264, noise)
     chunk.unlink()
     return path
 

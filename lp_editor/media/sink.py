@@ -21,7 +21,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from lp_editor.errors import MediaError, OutputError
-from lp_editor.files import write_whole
+from lp_editor.files import remedy, sweep, write_whole
 from lp_editor.media.codecs import (
     CONTAINERS,
     DNXHR_MATRICES,
@@ -112,6 +112,8 @@ def encode_chunk(
     try:
         _encode_film(path, frames, taken, rate, delivery)
     except FFmpegError as error:
+        if remedy(error):
+            raise  # the disk's fault, told as such
         size = f"{taken.width}x{taken.height} {taken.pix_fmt}"
         raise OutputError(
             f"{delivery.codec.value} cannot be made of {size} ({error.strerror}); use another --codec or --format"
@@ -226,6 +228,7 @@ def join_chunks(
     delivery = delivery_of(asked)
     check_delivery(output, delivery)
     sounds = [] if sound is None else [sound] if isinstance(sound, SoundTrack | CopiedSound) else list(sound)
+    sweep(output)
     job = _Join(chunks, counts, rate, delivery, sounds, slate or Slate())
     try:
         write_whole(output, job.write)

@@ -14,7 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
-from lp_editor.errors import Cancelled, MediaError
+from lp_editor.errors import CacheError, Cancelled, MediaError
 from lp_editor.media.codecs import Codec, Delivery, delivered
 from lp_editor.media.picture import Picture, VideoFormat, recoded
 from lp_editor.media.sink import encode_chunk
@@ -105,7 +105,16 @@ class ChunkWork:
 
     def todo(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """The chunks that are still to be made, each once."""
-        return [chunk for chunk in {chunk.key: chunk for chunk in chunks}.values() if self.missing(chunk)]
+        return [chunk for chunk in {chunk.key: chunk for chunk in chunks}.values() if not self._kept(chunk)]
+
+    def _kept(self, chunk: Chunk) -> bool:
+        """Whether a chunk and its matte are there as they were written; damaged ones are told of."""
+        suffixes = (SUFFIX, MATTE_SUFFIX) if self.with_matte else (SUFFIX,)
+        there = [suffix for suffix in suffixes if self.store.has(chunk.key, suffix)]
+        kept = [suffix for suffix in there if self.store.keeps(chunk.key, suffix)]
+        if kept != there:
+            self.report.note("a chunk in the cache was damaged and is made again")
+        return len(kept) == len(suffixes)
 
     def make(self, chunk: Chunk) -> None:
         """Render and store one chunk, and its matte, unless another render of the same did so meanwhile.
@@ -204,5 +213,8 @@ def matte_format(format: VideoFormat) -> VideoFormat:
 
 
 def chunk_paths(store: ChunkStore, chunks: Sequence[Chunk], suffix: str) -> list[Path]:
-    """Where the chunks of a program lie, in order."""
-    return [store.path(chunk.key, suffix) for chunk in chunks]
+    """Where the chunks of a program lie, in order. Raises `CacheError` where one is gone."""
+    paths = [store.path(chunk.key, suffix) for chunk in chunks]
+    if gone := next((path for path in paths if not path.is_file()), None):
+        raise CacheError(f"{gone} was deleted while it was needed; run the same command again")
+    return paths

@@ -19,10 +19,11 @@ from lp_editor.media.codecs import Codec, check_delivery
 from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
+from lp_editor.render.cache import trim
 from lp_editor.render.checks import checks
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked, runs
 from lp_editor.render.executor import make_missing
-from lp_editor.render.footage import Footage, bind
+from lp_editor.render.footage import Footage, bind, check_sources
 from lp_editor.render.hearing import dubbed, dubs, with_sound
 from lp_editor.render.program import Settings, check_output, opened, settled
 from lp_editor.render.report import Progress, Report, silent
@@ -76,11 +77,14 @@ def render_clips(
         make_missing(work, [chunk for piece in pieces for chunk in piece.chunks], settings.executor, settings.part)
         if settings.part is not None:
             return [], stage.report
+        check_sources(stage.footage.values())
+        _check_outputs(stretches, matte, settings.force)
         rendered = [_joined(piece, settings, drop, registry) for piece in pieces]
         stage.report.renders, stage.report.checks = rendered, checks(stage)
         said = {d.strip.key for d in dubs(marked, registry, project.rate, settings.cache)}
         sounding = [one for made in rendered if made.place in said for one in with_sound(made, project)]
-        return [*rendered, *sounding], stage.report
+    trim(settings.cache)
+    return [*rendered, *sounding], stage.report
 
 
 def count_stretch_chunks(project: Project, settings: Settings) -> int:

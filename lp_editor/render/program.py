@@ -9,9 +9,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from lp_editor.engine import Engine
 from lp_editor.errors import MediaError, OutputError, TimeError
 from lp_editor.media.codecs import Codec, Delivery, check_delivery, delivered, delivery_of
 from lp_editor.media.hardware import with_encoder
@@ -20,10 +18,12 @@ from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
 from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.plan import check, plan
 from lp_editor.registry import Registry
+from lp_editor.render.cache import running, trim
 from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
 from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missing
-from lp_editor.render.footage import Footage, Sources, bind, check_media
+from lp_editor.render.footage import Footage, Sources, bind, check_media, check_sources
+from lp_editor.render.guard import GuardedEngine
 from lp_editor.render.hearing import dubbed, dubs
 from lp_editor.render.memory import return_large_blocks
 from lp_editor.render.report import Progress, Report, silent
@@ -100,12 +100,17 @@ def render_program(
         make_missing(work, chunks, settings.executor, settings.part)
         if settings.part is not None:
             return report
+        check_sources(stage.footage.values())
+        for path in (output, matte):
+            if path is not None:  # another render may have written it meanwhile
+                check_output(path, settings.force, delivery.codec if path is output else None)
         sounds = dubbed(sounds, dubs(strips(events), registry, project.rate, settings.cache), report)
         slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel)
         _finish(output, work, chunks, sounds, slate)
         if matte is not None:
             paths, counts = chunk_paths(work.store, chunks, MATTE_SUFFIX), [chunk.count for chunk in chunks]
             join_chunks(matte, paths, counts, project.rate, Codec.FFV1, None, slate)
+    trim(settings.cache)
     return report
 
 
@@ -173,10 +178,9 @@ def opened(
     report = Report()
     check(project, registry)  # parameters are judged before minutes of analysis
     footage = bind(strips(events))
-    engine: Engine[Any, Any] = registry.engine(settings.engine, settings.device)
-    path = getattr(engine, "path", "")
-    report.engine = f"{engine.name} ({path})" if path else engine.name
-    with Sources(one.info for one in footage.values()) as sources, report.profile.traced(settings.timings):
+    engine = GuardedEngine(registry.engine(settings.engine, settings.device))
+    report.engine = f"{engine.name} ({engine.path})" if engine.path else engine.name
+    with running(settings.cache), Sources(one.info for one in footage.values()) as sources, report.profile.traced(settings.timings):
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)
         cast = casting.cast(events, handles)
         planned = plan(project, registry, cast.findings, handles, events)
