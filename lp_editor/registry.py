@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,6 +18,9 @@ from lp_editor.engine import Engine
 from lp_editor.errors import EngineError, ParamError, PluginError, UnknownEffectError
 from lp_editor.timeline.curve import value_from_json
 from lp_editor.timeline.model import ParamValue
+
+SHARED = fields(Effect)
+"""What every effect on a stretch has."""
 
 AUTOMATIC = ("liveportrait", "mesh")
 """What ``--engine auto`` tries, best first."""
@@ -75,6 +78,10 @@ class Registry:
             for parameter in parameters(effect):
                 if parameter.name in RESERVED:
                     raise PluginError(f"effect {effect.name!r}: the word {parameter.name!r} is taken by mark")
+            if any(f.name == own.name and f is not own for f in fields(effect) for own in SHARED):
+                raise PluginError(
+                    f"effect {effect.name!r}: every effect has an intensity already; call its own otherwise"
+                )
             found[effect.name] = effect
         return dict(sorted(found.items()))
 

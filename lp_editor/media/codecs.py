@@ -152,7 +152,9 @@ class Delivery:
         if self.quality is not None and not 0 <= self.quality <= 51:
             raise OutputError(f"quality runs from 0 (best) to 51, got {self.quality}")
         if self.alpha and not (self.codec.stills or (self.codec is Codec.PRORES and self.profile in ("", *WITH_ALPHA))):
-            raise OutputError(f"{name} {self.profile} holds no alpha; use --codec prores --codec-profile 4444, png or exr")
+            raise OutputError(
+                f"{name} {self.profile} holds no alpha; use --codec prores --codec-profile 4444, png or exr"
+            )
         _choice(f"{name} has", "speed", self.speed, SPEEDS if self.codec in QUALITIES else ())
         _choice("there is", "sound", self.sound, ("pcm", "aac", "flac"))
 
