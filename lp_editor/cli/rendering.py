@@ -219,6 +219,8 @@ def _render(asked: argparse.Namespace) -> int:
     from lp_editor.cli.progress import shown, tell
     from lp_editor.render.program import check_output
 
+    if asked.verify and not asked.smart:
+        raise OutputError("--verify checks what --smart copies; give both, or neither")
     document = opened(asked)
     settings, registry = settings_of(asked), installed()
     if asked.clips is None:

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import av
 import numpy as np
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError, InvalidDataError
 from numpy.typing import NDArray
 
 from lp_editor.errors import MediaError, OutputError
@@ -37,7 +37,7 @@ from lp_editor.media.frames import packed
 from lp_editor.media.hardware import hardware_options, layout_for
 from lp_editor.media.picture import Picture, VideoFormat, recoded, tag, to_frame
 from lp_editor.media.probe import probe
-from lp_editor.media.splice import CopiedPictures, spliced_header
+from lp_editor.media.splice import CopiedPictures, SpliceError, chunk_packets, header_of, picture_stream, spliced_header
 from lp_editor.media.stills import write_still
 
 __all__ = [
@@ -239,6 +239,8 @@ def join_chunks(
     try:
         write_whole(output, write)
     except FFmpegError as error:
+        if isinstance(error, InvalidDataError | ArgumentError) and len(job.films):
+            raise SpliceError(f"{output.name} does not take its packets ({error.strerror})") from error
         raise OutputError(f"{output} cannot be written ({error.strerror})") from error
 
 
@@ -269,13 +271,19 @@ class _Join:
 
     def _stream(self, file: Any) -> Any:
         """The stream to write, like that of the pictures copied, or else of the first chunk."""
-        copied = [c.path for c in self.chunks if isinstance(c, CopiedPictures)]
-        made = [c for c in self.chunks if isinstance(c, Path)]
-        with av.open(str((copied + made)[0])) as like:
-            stream = file.add_stream_from_template(like.streams.video[0])
-        if copied:
-            stream.codec_context.extradata = spliced_header(copied[0], made[0] if made else None)
+        made = [c for c in self.chunks if isinstance(c, Path)][:1]
+        with av.open(str((self.films + made)[0])) as like:
+            stream = file.add_stream_from_template(picture_stream(like))
+            codec = picture_stream(like).codec_context.name
+        if self.films:
+            headers = [header_of(path) for path in (*self.films, *made)]
+            stream.codec_context.extradata = spliced_header(headers, codec)
         return stream
+
+    @property
+    def films(self) -> list[Path]:
+        """What is copied from, in order."""
+        return list(dict.fromkeys(c.path for c in self.chunks if isinstance(c, CopiedPictures)))
 
     def _say(self, file: Any, video: Any) -> None:
         """Write the slate: a timecode track in MOV and MP4, tags in MKV."""
@@ -289,7 +297,7 @@ class _Join:
         reorder, start = max([TRAITS[self.delivery.codec].reorder, *copied]), 0
         for chunk, count in zip(self.chunks, self.counts, strict=True):
             seen = 0
-            packets = chunk.packets() if isinstance(chunk, CopiedPictures) else self._chunk_packets(chunk)
+            packets = chunk.packets() if isinstance(chunk, CopiedPictures) else chunk_packets(chunk, self.rate)
             for packet, number in packets:
                 packet.pts = start + number
                 # one step a packet over all chunks: a short chunk's own decoding times would run into its neighbours'
@@ -303,14 +311,6 @@ class _Join:
                 name = chunk.path.name if isinstance(chunk, CopiedPictures) else chunk.name
                 raise MediaError(f"chunk {name} holds {seen} frames instead of {count}; delete it and run again")
             start += count
-
-    def _chunk_packets(self, path: Path) -> Iterator[tuple[Any, int]]:
-        with av.open(str(path)) as file:
-            stream = file.streams.video[0]
-            base = Fraction(stream.time_base or 1)
-            for packet in file.demux(stream):
-                if packet.pts is not None and packet.dts is not None:
-                    yield packet, round(packet.pts * base * self.rate)
 
 
 def _second(pair: tuple[Any, float]) -> float:

@@ -1,36 +1,49 @@
-"""Groups of pictures taken from a file as they lie there, packet by packet, beside newly encoded ones in one stream.
+"""Packets taken from films as they lie there, beside newly encoded ones in one stream.
 
-A group that nothing refers into from outside (it begins with a picture that every decoder starts anew at, and is shown
-before all that follows) can be copied; what lies between such groups is encoded. H.264 keeps its parameter sets beside the
-stream (ISO/IEC 14496-15, 5.3.3): those of the source and ours lie there together, under different numbers.
+A run of packets can be copied from a picture that every decoder starts anew at up to any packet by which all is shown
+that comes before it; what lies between such runs is encoded. H.264 keeps its parameter sets beside the stream (ISO/IEC
+14496-15, 5.3.3): those of the films and ours lie there together, under different numbers.
 """
 
 from __future__ import annotations
 
-import itertools
-from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor.errors import LpEditorError
 from lp_editor.media.codecs import Codec
-from lp_editor.media.frames import from_frame
-from lp_editor.media.picture import Picture
-from lp_editor.media.probe import MediaInfo, VideoInfo, decoded, opened, probe
+from lp_editor.media.probe import MediaInfo, VideoInfo, opened, probe
 
-SPLICED = {"h264": Codec.H264, "prores": Codec.PRORES, "dnxhd": Codec.DNXHR, "ffv1": Codec.FFV1}
+SPLICED = {
+    "h264": Codec.H264, "hevc": Codec.HEVC, "prores": Codec.PRORES, "dnxhd": Codec.DNXHR, "ffv1": Codec.FFV1,
+}  # fmt: skip
 """The codecs whose packets can lie beside ours, by FFmpeg's names of decoders."""
-
-INTRA = ("prores", "dnxhd", "ffv1")
-"""Codecs in which every picture stands by itself (FFV1 where every picture is a key frame)."""
 
 PRORES_TAGS = {"apco": "proxy", "apcs": "lt", "apcn": "422", "apch": "hq", "ap4h": "4444", "ap4x": "4444xq"}
 """ProRes profiles by the four characters that files name them with (Apple ProRes white paper)."""
 
-IDR, SPS, PPS = 5, 7, 8
-"""NAL unit types (ITU-T H.264, table 7-1)."""
+DNXHR_IDS = {1270: "444", 1271: "hqx", 1272: "hq", 1273: "sq", 1274: "lb"}
+"""DNxHR profiles by the compression ID in a frame's header (SMPTE ST 2019-1)."""
+
+DNXHR_ID = slice(0x28, 0x2C)
+"""Where a frame of DNxHR says its compression ID."""
+
+IDR = 5
+"""NAL unit type (ITU-T H.264, table 7-1)."""
+
+HEVC_IDR = (19, 20)
+"""NAL unit types (ITU-T H.265, table 7-1)."""
+
+HEVC_SETS = (32, 33, 34)
+"""NAL unit types of video, sequence and picture parameter sets (ITU-T H.265, table 7-1)."""
 
 HIGHEST_ID = 31
 """Of a sequence parameter set (ITU-T H.264, 7.4.2.1.1)."""
@@ -39,22 +52,13 @@ EXTENDED = (100, 110, 122, 144)
 """Profiles whose configuration record says chroma and depth too (ISO/IEC 14496-15, 5.3.3.1.2)."""
 
 
-class SpliceError(Exception):
+class SpliceError(LpEditorError):
     """Why packets cannot be copied, as half a sentence. For callers that then encode instead."""
 
 
 @dataclass(frozen=True)
-class Group:
-    """Frames that can be copied together; ``reorder``: by how many packets a picture comes after its place."""
-
-    first: int
-    count: int
-    reorder: int
-
-
-@dataclass(frozen=True)
 class CopiedPictures:
-    """Frames of a file, whole groups, to be written as they lie there."""
+    """Frames of a film, to be written as they lie there; ``reorder``: by how many packets a picture comes after its place."""
 
     path: Path
     first: int
@@ -66,9 +70,8 @@ class CopiedPictures:
         video = probe(self.path).video
         assert video is not None
         with opened(self.path) as file:
-            stream = file.streams.video[0]
             found = 0
-            for packet, number in _numbered(file, stream, video.times, self.first):
+            for packet, number in _numbered(file, video.times, self.first):
                 if found == 0 and number != self.first:
                     continue
                 if not 0 <= number - self.first < self.count:
@@ -77,89 +80,166 @@ class CopiedPictures:
                 yield packet, number - self.first
                 if found == self.count:
                     return
-        raise SpliceError(f"frames {self.first + found} and on of {self.path.name} are not where they were listed")
+        raise SpliceError(f"frame {self.first + found} of {self.path.name} is not where it was listed")
 
 
-def _numbered(file: Any, stream: Any, times: Sequence[int], first: int) -> Iterator[tuple[Any, int]]:
+def chunk_packets(path: Path, rate: Fraction) -> Iterator[tuple[Any, int]]:
+    """A chunk's packets in decoding order, with their frames' numbers."""
+    with opened(path) as file:
+        stream = picture_stream(file)
+        for packet in file.demux(stream):
+            if packet.pts is not None and packet.dts is not None:
+                yield packet, round(packet.pts * stream.time_base * rate)
+
+
+def picture_stream(file: Any) -> Any:
+    """The stream that a film is: its first of pictures."""
+    return file.streams.video[0]
+
+
+def _numbered(file: Any, times: Sequence[int], first: int) -> Iterator[tuple[Any, int]]:
     """Packets with their frame numbers, from a key frame at or before ``first``; -1 for what is not shown."""
+    stream = picture_stream(file)
     if first:
         file.seek(times[first], stream=stream, backward=True)
     for packet in file.demux(stream):
-        if packet.pts is None and packet.dts is None:
+        at = packet.pts if packet.pts is not None else packet.dts
+        if at is None:
             continue
-        yield packet, _number(times, packet)
+        number = bisect_left(times, at)
+        yield packet, number if number < len(times) and times[number] == at and not packet.is_discard else -1
 
 
-def _number(times: Sequence[int], packet: Any) -> int:
-    at = packet.pts if packet.pts is not None else packet.dts
-    number = bisect_left(times, at)
-    return number if number < len(times) and times[number] == at and not packet.is_discard else -1
+@dataclass(frozen=True)
+class Film:
+    """A film that packets can be copied from."""
+
+    path: Path
+    video: VideoInfo
+    header: bytes
+    """What lies beside its stream for a decoder."""
+    order: NDArray[np.int64]
+    """The frame that each packet is, in decoding order."""
+
+    @classmethod
+    def of(cls, info: MediaInfo) -> Film:
+        """Look into it. Raises `SpliceError`."""
+        video = info.video
+        if video is None or video.codec not in SPLICED or not len(video.order):
+            raise SpliceError(f"it is {video.codec if video else 'without a picture'}, which is not copied")
+        header = header_of(info.path)
+        sets_of(header, video.codec)
+        return cls(info.path, video, header, np.array(video.order, np.int64))
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of its decoder."""
+        return self.video.codec
+
+    def run(self, first: int, stop: int) -> CopiedPictures | None:
+        """The first run within some frames that can be copied, as long as it gets; None where there is none."""
+        keys = self.video.keyframes
+        with opened(self.path) as file:
+            for key in keys[bisect_left(keys, first) :]:
+                if key >= stop:
+                    return None
+                if self._restarts(file, key) and (found := self._from(key, stop)):
+                    return found
+        return None
+
+    def _restarts(self, file: Any, key: int) -> bool:
+        """Whether every decoder starts anew at a key frame, whatever came before. In an open group none does."""
+        if self.codec not in NAL_WIDTHS:
+            return True
+        packet = next((p for p, number in _numbered(file, self.video.times, key) if number == key), None)
+        types = [] if packet is None else _types(bytes(packet), self.header, self.codec)
+        return any(kind == IDR if self.codec == "h264" else kind in HEVC_IDR for kind in types)
+
+    def _from(self, key: int, stop: int) -> CopiedPictures | None:
+        """The longest run from a key frame by whose end every frame before its last one is shown."""
+        at = int(np.flatnonzero(self.order == key)[0])
+        ahead = self.order[at : at + stop - key] - key
+        below = np.flatnonzero(ahead < 0)
+        ahead = ahead[: below[0]] if len(below) else ahead
+        places = np.arange(len(ahead))
+        whole = np.flatnonzero(np.maximum.accumulate(ahead) == places)
+        count = int(whole[-1]) + 1 if len(whole) else 0
+        if count == 0 or len(np.unique(ahead[:count])) != count:
+            return None
+        return CopiedPictures(self.path, key, count, int((places - ahead)[:count].max()))
 
 
-def groups(info: MediaInfo) -> list[Group]:
-    """The groups of a file that can be copied, in order. Raises `SpliceError` where that cannot be told."""
-    video = info.video
-    if video is None or video.codec not in SPLICED:
-        raise SpliceError(f"{info.path.name} is {video.codec if video else 'without a picture'}, which is not copied")
-    order, starts = array("q"), array("q")
-    with opened(info.path) as file:
-        stream = file.streams.video[0]
-        width = Configuration.of(_header(stream)).width if video.codec == "h264" else 0
-        for packet, number in _numbered(file, stream, video.times, 0):
-            if packet.is_keyframe and (video.codec in INTRA or _restarts(bytes(packet), width)):
-                starts.append(len(order))
-            order.append(number)
-    return list(_closed(order, starts))
+NAL_WIDTHS = {"h264": 4, "hevc": 21}
+"""Where a stream's header says how many bytes tell a NAL unit's length (ISO/IEC 14496-15), by codec."""
 
 
-def _closed(order: Sequence[int], starts: Sequence[int]) -> Iterator[Group]:
-    """The runs between starts whose frames are shown without a gap and without anybody else's."""
-    for start, stop in itertools.pairwise([*starts, len(order)]):
-        numbers = order[start:stop]
-        first = numbers[0]
-        if first >= 0 and sorted(numbers) == list(range(first, first + len(numbers))):
-            yield Group(first, len(numbers), max(i - (n - first) for i, n in enumerate(numbers)))
-
-
-def _restarts(packet: bytes, width: int) -> bool:
-    """Whether a packet of H.264 is one that decoding starts anew at, whatever came before."""
-    return any(unit[0] & 0x1F == IDR for unit in units(packet, width) if unit)
-
-
-def units(packet: bytes, width: int) -> Iterator[bytes]:
-    """The NAL units of a packet in which each follows its length of ``width`` bytes."""
-    at = 0
-    while at + width <= len(packet):
-        size = int.from_bytes(packet[at : at + width], "big")
-        yield packet[at + width : at + width + size]
-        at += width + size
-
-
-def _header(stream: Any) -> bytes:
-    return bytes(stream.codec_context.extradata or b"")
+def _types(packet: bytes, header: bytes, codec: str) -> Iterator[int]:
+    """The types of a packet's NAL units, each of which follows its length."""
+    width, at = (header[NAL_WIDTHS[codec]] & 3) + 1, 0
+    while at + width < len(packet):
+        kind = packet[at + width]
+        yield kind & 0x1F if codec == "h264" else kind >> 1 & 0x3F
+        at += width + int.from_bytes(packet[at : at + width], "big")
 
 
 def header_of(path: Path) -> bytes:
     """What lies beside a film's stream for its decoder."""
     with opened(path) as file:
-        return _header(file.streams.video[0])
+        return bytes(picture_stream(file).codec_context.extradata or b"")
 
 
-def spliced_header(source: Path, chunk: Path | None) -> bytes:
-    """What lies beside a stream of a film's packets and a chunk's. Raises `SpliceError` where they do not go together."""
-    have = header_of(source)
-    if chunk is None or header_of(chunk) == have:
-        return have
-    video = probe(source).video
-    if video is None or video.codec != "h264":
-        raise SpliceError("it was encoded with other settings")
-    return Configuration.of(have).with_sets_of(Configuration.of(header_of(chunk)))
+def sets_of(header: bytes, codec: str) -> object:
+    """What of a stream's header decoders need: equal means that the streams' packets can lie together. Raises `SpliceError`."""
+    if codec == "h264":
+        return Configuration.of(header)
+    return _hevc_sets(header) if codec == "hevc" else header
 
 
-def prores_profile(path: Path) -> str:
-    """The profile of a ProRes film; empty for one without a known name."""
-    with opened(path) as file:
-        return PRORES_TAGS.get(str(file.streams.video[0].codec_context.codec_tag), "")
+def spliced_header(headers: Iterable[bytes], codec: str) -> bytes:
+    """What lies beside a stream of several streams' packets. Raises `SpliceError` where they do not go together."""
+    return reduce(lambda one, other: _both(one, other, codec), headers)
+
+
+def _both(one: bytes, other: bytes, codec: str) -> bytes:
+    if one == other:
+        return one
+    if codec == "h264":
+        return Configuration.of(one).with_sets_of(Configuration.of(other))
+    if sets_of(one, codec) != sets_of(other, codec):
+        raise SpliceError(f"it is {codec} with other settings, which do not lie in one stream with ours")
+    return one
+
+
+def _hevc_sets(header: bytes) -> set[bytes]:
+    """The parameter sets beside an H.265 stream (ISO/IEC 14496-15, 8.3.3.1). Raises `SpliceError`."""
+    if len(header) < 23 or header[0] != 1:
+        raise SpliceError("its H.265 lies as in a broadcast stream; only that of MP4, MOV and MKV is copied")
+    at, found = 23, set()
+    try:
+        for _ in range(header[22]):
+            kind, count = header[at] & 0x3F, int.from_bytes(header[at + 1 : at + 3], "big")
+            at += 3
+            if at > len(header):
+                raise IndexError
+            for _ in range(count):
+                size = int.from_bytes(header[at : at + 2], "big")
+                found |= {header[at + 2 : at + 2 + size]} if kind in HEVC_SETS else set()
+                at += 2 + size
+                if at > len(header):
+                    raise IndexError
+    except IndexError:
+        raise SpliceError("its H.265 parameters are damaged") from None
+    return found
+
+
+def profile_in(film: Film) -> str:
+    """The profile of a ProRes or DNxHR film, as a `Delivery` names it; empty for one of another name."""
+    with opened(film.path) as file:
+        stream = picture_stream(file)
+        if film.codec == "prores":
+            return PRORES_TAGS.get(str(stream.codec_context.codec_tag), "")
+        packet = bytes(next(file.demux(stream)))
+    return DNXHR_IDS.get(int.from_bytes(packet[DNXHR_ID], "big"), "")
 
 
 @dataclass(frozen=True)
@@ -189,6 +269,8 @@ class Configuration:
                     size = int.from_bytes(header[at : at + 2], "big")
                     found.append(header[at + 2 : at + 2 + size])
                     at += 2 + size
+                    if at > len(header):
+                        raise IndexError
                 sets.append(tuple(found))
         except IndexError:
             raise SpliceError("its H.264 parameters are damaged") from None
@@ -212,13 +294,20 @@ class Configuration:
         """The record of both streams in one. Raises `SpliceError` where they do not fit together."""
         if self.width != other.width:
             raise SpliceError("its H.264 packets are laid out in another way")
-        if self.ids & other.ids:
-            raise SpliceError("its H.264 parameters bear the numbers of ours")
+        sps, pps = _united(self.sps, other.sps, 4), _united(self.pps, other.pps, 1)
         higher = max(self, other, key=lambda c: (c.profile in EXTENDED, c.profile))
-        sps, pps = (*self.sps, *other.sps), (*self.pps, *other.pps)
         made = [1, higher.profile, higher.compatible, max(self.level, other.level), 0xFC | self.width - 1]
         out = bytes([*made, 0xE0 | len(sps)]) + b"".join(len(u).to_bytes(2, "big") + u for u in sps)
         return out + bytes([len(pps)]) + b"".join(len(u).to_bytes(2, "big") + u for u in pps) + higher.rest
+
+
+def _united(ours: tuple[bytes, ...], theirs: tuple[bytes, ...], at: int) -> list[bytes]:
+    """Parameter sets of two streams; their number comes after ``at`` bytes. Raises `SpliceError` where one means two."""
+    known = {_golomb(unit[at : at + 8]): unit for unit in ours}
+    for unit in theirs:
+        if known.setdefault(_golomb(unit[at : at + 8]), unit) != unit:
+            raise SpliceError("its H.264 parameters bear the numbers of another film's")
+    return list(known.values())
 
 
 def _golomb(content: bytes) -> int:
@@ -229,72 +318,3 @@ def _golomb(content: bytes) -> int:
     if zeros < 0 or 2 * zeros + 1 > len(bits):
         raise SpliceError("its H.264 parameters are damaged")
     return int(bits[zeros : 2 * zeros + 1], 2) - 1
-
-
-def check_copies(path: Path, pieces: Sequence[tuple[Path | CopiedPictures, int]], thorough: bool) -> None:
-    """Compare a finished file with what it was made of. Raises `SpliceError` for any difference.
-
-    Every copied packet is compared with the source's to the byte. What was encoded is decoded again, with the group before
-    it and the beginning of what follows, without an error, and every picture of it is the chunk's own; ``thorough``: all of
-    the file is decoded, and every copied picture is the source's.
-    """
-    _check_packets(path, pieces)
-    start = 0
-    video = probe(path).video
-    assert video is not None
-    for piece, count in pieces:
-        if thorough or isinstance(piece, Path):
-            _check_pictures(path, video, start, piece, count)
-        start += count
-
-
-def _check_packets(path: Path, pieces: Sequence[tuple[Path | CopiedPictures, int]]) -> None:
-    with opened(path) as file:
-        packets = (p for p in file.demux(file.streams.video[0]) if p.pts is not None)
-        for piece, count in pieces:
-            if isinstance(piece, Path):
-                found = sum(1 for _ in itertools.islice(packets, count))
-            else:
-                pairs = zip(piece.packets(), itertools.islice(packets, count), strict=False)
-                found = sum(bytes(mine) == bytes(theirs) for (theirs, _), mine in pairs)
-            if found != count:
-                raise SpliceError(f"{count - found} packets of {path.name} are not those that were to be copied")
-        if next(packets, None) is not None:
-            raise SpliceError(f"{path.name} has packets too many")
-
-
-AFTER = 24
-"""Frames decoded behind what was encoded."""
-
-
-def _check_pictures(path: Path, video: VideoInfo, start: int, piece: Path | CopiedPictures, count: int) -> None:
-    """Decode one piece out of a file, from the group before it to some frames behind it."""
-    before = video.keyframes[max(bisect_left(video.keyframes, start) - 1, 0)] if start else 0
-    own = _pictures(piece.path, piece.first, count) if isinstance(piece, CopiedPictures) else _pictures(piece, 0, count)
-    shown = _pictures(path, before, min(start + count + AFTER, video.count) - before)
-    for number, picture in enumerate(shown, before):
-        if start <= number < start + count and not picture.equals(next(own)):
-            raise SpliceError(f"frame {number} of {path.name} does not decode to what was written")
-
-
-def _pictures(path: Path, first: int, count: int) -> Iterator[Picture]:
-    """Some frames, decoded straight on from a key frame. Raises `SpliceError` where one is missing or damaged."""
-    video = probe(path).video
-    assert video is not None
-    with opened(path) as file:
-        stream = file.streams.video[0]
-        stream.thread_type = "AUTO"
-        wanted = first
-        if first:
-            file.seek(video.times[first], stream=stream, backward=True)
-        for frame in decoded(file, stream):
-            number = bisect_left(video.times, frame.pts) if frame.pts is not None else -1
-            if number < first:
-                continue
-            if number != wanted or frame.is_corrupt:
-                break
-            yield from_frame(frame, video.format.sample_aspect, video.turn)
-            wanted += 1
-            if wanted == first + count:
-                return
-    raise SpliceError(f"frame {wanted} of {path.name} cannot be decoded")

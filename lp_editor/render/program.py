@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
@@ -18,7 +18,8 @@ from lp_editor.media.hardware import with_encoder
 from lp_editor.media.layout import UNSPECIFIED, VideoFormat
 from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
 from lp_editor.media.sink import Slate, join_chunks
-from lp_editor.media.splice import CopiedPictures, SpliceError, check_copies
+from lp_editor.media.splice import CopiedPictures, SpliceError
+from lp_editor.media.splice_check import Pieces
 from lp_editor.plan import check, plan
 from lp_editor.registry import Registry
 from lp_editor.render.cast import Casting
@@ -28,7 +29,7 @@ from lp_editor.render.footage import Footage, Sources, bind, check_media
 from lp_editor.render.hearing import dubbed, dubs
 from lp_editor.render.memory import return_large_blocks
 from lp_editor.render.report import Progress, Report, silent
-from lp_editor.render.smart import smart_pieces
+from lp_editor.render.smart import smart_parts
 from lp_editor.render.soundtrack import sound_tracks
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, PatchStore, cache_folder
@@ -129,14 +130,15 @@ class _Job:
         try:
             if self.matte is not None:
                 raise SpliceError("a matte is of every frame")
-            smart = smart_pieces(work.stage, self.events, work.delivery)
+            with report.profile.step("copy"):
+                smart = smart_parts(work.stage, self.events, work.delivery)
             work = replace(work, delivery=smart.delivery)
             pieces: list[Chunk | CopiedPictures] = []
-            for piece in smart.pieces:
-                pieces += [piece] if isinstance(piece, CopiedPictures) else chunked(work.stage, [piece], smart.delivery)
+            for part in smart.parts:
+                pieces += [part] if isinstance(part, CopiedPictures) else chunked(work.stage, [part], smart.delivery)
             work = self._made(work, [p for p in pieces if isinstance(p, Chunk)])
             _finish(self.output, work, pieces, self.sounds, self.slate, self.settings.verify)
-        except SpliceError as error:
+        except (SpliceError, MediaError) as error:
             report.note(f"nothing was copied, every frame is encoded: {error}")
             return False
         report.copied = smart.copied
@@ -187,13 +189,20 @@ def _finish(
         note = SequenceNote(taken, rate, sum(counts), slate.timecode, slate.reel)
         write_sequence(Numbering.of(output), made, counts, note)
         return
-    together = list(zip(paths, counts, strict=True))
-    checked = None if len(made) == len(paths) else partial(check_copies, pieces=together, thorough=verify)
+    together = Pieces(list(zip(paths, counts, strict=True)), rate)
+
     with (
         sound_tracks(sounds, delivery, Fraction(sum(counts)) / rate, report) as tracks,
-        report.profile.step("write", sum(counts)),
+        ExitStack() as writing,
     ):
-        join_chunks(output, paths, counts, rate, delivery, tracks, slate, checked)
+        writing.enter_context(report.profile.step("write", sum(counts)))
+
+        def check(path: Path) -> None:
+            writing.close()
+            with report.profile.step("check"):
+                together.check(path, verify, partial(work.progress, "check"))
+
+        join_chunks(output, paths, counts, rate, delivery, tracks, slate, None if len(made) == len(paths) else check)
 
 
 def check_output(path: Path, force: bool, codec: Codec | None = None) -> None:

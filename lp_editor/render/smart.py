@@ -1,120 +1,158 @@
-"""Which frames of a program are copied as they lie in their files, and which are encoded: whole groups nobody touched."""
+"""Which frames of a program are copied as they lie in their files, and which are encoded: runs that nobody touched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.media.codecs import Codec, Delivery, delivered
 from lp_editor.media.frames import UPRIGHT
-from lp_editor.media.probe import MediaInfo
+from lp_editor.media.picture import Picture
+from lp_editor.media.sink import encode_chunk
 from lp_editor.media.splice import (
     SPLICED,
     Configuration,
     CopiedPictures,
-    Group,
+    Film,
     SpliceError,
-    groups,
     header_of,
-    prores_profile,
+    profile_in,
+    spliced_header,
 )
 from lp_editor.render.stage import Stage
 from lp_editor.timeline.cut import Event, Shown, Strip
+
+Part: TypeAlias = CopiedPictures | Event
+"""Frames to be copied, or to be encoded."""
 
 
 @dataclass(frozen=True)
 class Smart:
     """A program as runs of copied frames and of events to be encoded, in order, and how the latter are encoded."""
 
-    pieces: tuple[CopiedPictures | Event, ...]
+    parts: tuple[Part, ...]
     delivery: Delivery
 
     @property
     def copied(self) -> int:
         """Frames that are copied."""
-        return sum(p.count for p in self.pieces if isinstance(p, CopiedPictures))
+        return sum(part.count for part in self.parts if isinstance(part, CopiedPictures))
 
 
-def smart_pieces(stage: Stage, events: Sequence[Event], delivery: Delivery) -> Smart:
+def smart_parts(stage: Stage, events: Sequence[Event], delivery: Delivery) -> Smart:
     """Take a program apart. Raises `SpliceError` where nothing of it can be copied."""
-    info = _most_shown(stage, events)
-    delivery = _like(info, delivery, stage)
-    known = groups(info)
-    pieces: list[CopiedPictures | Event] = []
-    for event in events:
-        pieces += _apart(stage, event, info, known)
-    if not any(isinstance(piece, CopiedPictures) for piece in pieces):
+    films, header, delivery = _films(stage, events, delivery)
+    parts = list(_joined([part for event in events for part in _apart(stage, event, films)]))
+    if not any(isinstance(part, CopiedPictures) for part in parts):
         raise SpliceError("every group of pictures is touched")
-    return Smart(tuple(_joined(pieces)), delivery)
+    if any(isinstance(part, Event) for part in parts):
+        spliced_header([header, _our_header(stage, delivery)], next(iter(films.values())).codec)
+    return Smart(tuple(parts), delivery)
 
 
-def _most_shown(stage: Stage, events: Sequence[Event]) -> MediaInfo:
-    """The file that most of the program shows: only its packets are copied, for a stream has one set of headers."""
+def _films(
+    stage: Stage, events: Sequence[Event], delivery: Delivery
+) -> tuple[dict[Path, Film], bytes, Delivery]:  # fmt: skip
+    """The films whose packets go together with each other and with ours, from the one most shown on; what lies beside
+    their stream; how ours are encoded. Raises `SpliceError` where there is none, and notes those left out."""
+    films: dict[Path, Film] = {}
+    header, refused = b"", []
+    for path in _by_length(stage, events):
+        info = next(footage.info for footage in stage.footage.values() if footage.info.path == path)
+        try:
+            film = Film.of(info)
+            delivery = _like(film, delivery, stage)
+            header = spliced_header([header, film.header], film.codec) if films else film.header
+        except SpliceError as error:
+            refused.append(f"{path.name}: {error}")
+            continue
+        films[path] = film
+    if not films:
+        raise SpliceError(refused[0] if refused else "no clip is shown by itself")
+    for reason in refused:
+        stage.report.note(f"nothing is copied from {reason}")
+    if delivery.codec is Codec.H264:
+        delivery = replace(delivery, parameter_set=Configuration.of(header).free_id())
+    return films, header, delivery
+
+
+def _by_length(stage: Stage, events: Sequence[Event]) -> list[Path]:
+    """The files that are shown by themselves, the longest first."""
     frames: dict[Path, int] = {}
     for event in events:
         if isinstance(event.picture, Shown):
             path = stage.footage[event.picture.strip.key].info.path
             frames[path] = frames.get(path, 0) + event.count
-    if not frames:
-        raise SpliceError("no clip is shown by itself")
-    most = max(frames, key=lambda path: frames[path])
-    return next(f.info for f in stage.footage.values() if f.info.path == most)
+    return sorted(frames, key=lambda path: -frames[path])
 
 
-def _like(info: MediaInfo, delivery: Delivery, stage: Stage) -> Delivery:
-    """The delivery, so that its packets go beside a file's. Raises `SpliceError` where they cannot."""
-    video, name = info.video, info.path.name
-    assert video is not None
-    if SPLICED.get(video.codec) is not delivery.codec:
-        raise SpliceError(f"{name} is {video.codec} and {delivery.codec.value} was asked for")
+def _like(film: Film, delivery: Delivery, stage: Stage) -> Delivery:
+    """The delivery, so that its packets go beside a film's. Raises `SpliceError` where they cannot."""
+    video = film.video
+    if SPLICED[film.codec] is not delivery.codec:
+        raise SpliceError(f"it is {film.codec}, and {delivery.codec.value} was asked for")
     if delivery.encoder:
         raise SpliceError("a hardware encoder's packets do not go beside others")
-    if video.turn != UPRIGHT or video.variable or video.files is not None:
-        raise SpliceError(f"{name} is turned, of variable rate, or an image sequence")
-    if delivery.codec is Codec.PRORES:
-        profile = prores_profile(info.path)
-        if delivery.profile not in ("", profile) or not profile:
-            raise SpliceError(f"{name} is of another ProRes profile")
+    if video.turn != UPRIGHT or video.variable:
+        raise SpliceError("it is turned, or of variable rate")
+    if delivery.codec in (Codec.PRORES, Codec.DNXHR):
+        profile = profile_in(film)
+        if not profile or delivery.profile not in ("", profile):
+            raise SpliceError(f"it is of another profile than {delivery.profile or 'ours'}")
         delivery = replace(delivery, profile=profile)
     if video.format != stage.format or delivered(video.format, delivery) != video.format:
-        raise SpliceError(f"{name} has another size or coding than the output")
+        raise SpliceError("it has another size or coding than the output")
     if video.rate != stage.plan.rate:
-        raise SpliceError(f"{name} has another rate than the timeline")
-    if video.codec != "h264":
-        return delivery
-    return replace(delivery, parameter_set=Configuration.of(header_of(info.path)).free_id())
+        raise SpliceError("it has another rate than the timeline")
+    return delivery
 
 
-def _apart(stage: Stage, event: Event, info: MediaInfo, known: Sequence[Group]) -> Iterator[CopiedPictures | Event]:
-    """One event as copied groups and what is left between them."""
+def _our_header(stage: Stage, delivery: Delivery) -> bytes:
+    """What lies beside the stream of whatever we encode."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "trial"
+        encode_chunk(path, [Picture.black(stage.format)], stage.format, stage.plan.rate, delivery)
+        return header_of(path)
+
+
+def _apart(stage: Stage, event: Event, films: Mapping[Path, Film]) -> Iterator[Part]:
+    """One event as runs to be copied and what is left between them."""
     strip = event.picture.strip if isinstance(event.picture, Shown) else None
-    if strip is None or stage.footage[strip.key].info.path != info.path:
+    film = films.get(stage.footage[strip.key].info.path) if strip else None
+    if strip is None or film is None:
         yield event
         return
     shown = stage.indices(stage.footage[strip.key], event.first, event.count)
-    free = _untouched(stage, strip, event)
     at = 0
-    for group in known:
-        start = int(np.searchsorted(shown, group.first))
-        stop = start + group.count
-        if start < at or stop > event.count or not np.array_equal(shown[start:stop], _frames(group)):
-            continue
-        if not free[start:stop].all():
-            continue
-        if start > at:
-            yield Event(event.first + at, start - at, event.picture)
-        yield CopiedPictures(info.path, group.first, group.count, group.reorder)
-        at = stop
+    for run in _runs(shown, _untouched(stage, strip, event)):
+        for copied in _copies(film, int(shown[run[0]]), int(shown[run[-1]]) + 1):
+            start = int(run[0]) + copied.first - int(shown[run[0]])
+            if start > at:
+                yield Event(event.first + at, start - at, event.picture)
+            yield copied
+            at = start + copied.count
     if at < event.count:
         yield Event(event.first + at, event.count - at, event.picture)
 
 
-def _frames(group: Group) -> NDArray[np.intp]:
-    return np.arange(group.first, group.first + group.count)
+def _copies(film: Film, first: int, stop: int) -> Iterator[CopiedPictures]:
+    """All runs within some frames of a film that can be copied."""
+    while first < stop and (found := film.run(first, stop)):
+        yield found
+        first = found.first + found.count
+
+
+def _runs(shown: NDArray[np.intp], free: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """The places of free frames, in runs that show one frame of the media after the other."""
+    goes_on = free[1:] & free[:-1] & (np.diff(shown) == 1)
+    runs = np.split(np.arange(len(shown)), np.flatnonzero(~goes_on) + 1)
+    return [run for run in runs if free[run[0]]]
 
 
 def _untouched(stage: Stage, strip: Strip, event: Event) -> NDArray[np.bool_]:
@@ -127,19 +165,19 @@ def _untouched(stage: Stage, strip: Strip, event: Event) -> NDArray[np.bool_]:
     return ~touched
 
 
-def _joined(pieces: Sequence[CopiedPictures | Event]) -> Iterator[CopiedPictures | Event]:
-    """The same, with neighbouring groups of one file as one."""
+def _joined(parts: Sequence[Part]) -> Iterator[Part]:
+    """The same, with neighbouring runs of one film as one."""
     waiting: CopiedPictures | None = None
-    for piece in pieces:
-        if waiting and isinstance(piece, CopiedPictures) and _follows(waiting, piece):
-            count, reorder = waiting.count + piece.count, max(waiting.reorder, piece.reorder)
+    for part in parts:
+        if waiting and isinstance(part, CopiedPictures) and _follows(waiting, part):
+            count, reorder = waiting.count + part.count, max(waiting.reorder, part.reorder)
             waiting = replace(waiting, count=count, reorder=reorder)
             continue
         if waiting:
             yield waiting
-        waiting = piece if isinstance(piece, CopiedPictures) else None
-        if isinstance(piece, Event):
-            yield piece
+        waiting = part if isinstance(part, CopiedPictures) else None
+        if isinstance(part, Event):
+            yield part
     if waiting:
         yield waiting
 
