@@ -12,7 +12,7 @@ from typing import Any
 
 from pluggy import PluginManager, PluginValidationError
 
-from lp_editor import hooks
+from lp_editor import hooks, personal
 from lp_editor.effect import RESERVED, Effect, parameters
 from lp_editor.engine import Engine
 from lp_editor.errors import EngineError, ParamError, PluginError, UnknownEffectError
@@ -44,13 +44,15 @@ class Registry:
         self._pm.add_hookspecs(hooks)
         self.problems: list[str] = []
         """Plugins that did not load, each with its reason; they are skipped."""
+        self._own: Path | None = None
         for plugin in plugins:
             self._register(plugin, None)
 
     @classmethod
     def installed(cls) -> Registry:
-        """The plugins installed in this environment, ours and everyone else's alike."""
+        """The plugins installed in this environment, ours and everyone else's alike, and the user's own presets."""
         registry = cls()
+        registry._own = personal.folder()
         for entry in sorted(entry_points(group=hooks.PROJECT), key=lambda e: e.name):
             try:
                 registry._register(entry.load(), entry.name)
@@ -112,6 +114,9 @@ class Registry:
                 if preset.name in found:
                     raise PluginError(f"two presets are called {preset.name!r}; one is {file}")
                 found[preset.name] = preset
+        for file in sorted(self._own.glob("*.json")) if self._own else ():
+            preset = _read_preset(file)
+            found[preset.name] = preset  # the user's own stands, whatever a plugin calls the same one day
         return dict(sorted(found.items()))
 
     def preset(self, name: str) -> Preset:
