@@ -83,7 +83,7 @@ def _verify(asked: argparse.Namespace) -> int:
     total, bad = sum(1 for _ in entries(folder, SEALED)), 0
     with shown(asked.quiet, False) as progress:
         for done, (entry, broken) in enumerate(damaged(folder), 1):
-            progress("checking", done, max(total, done))
+            progress("check", done, max(total, done))
             if broken:
                 bad += 1
                 entry.path.unlink(missing_ok=True)

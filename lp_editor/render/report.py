@@ -29,6 +29,8 @@ class Report:
     """Frames that were made anew; the others came from the store."""
     found: int = 0
     """Frames that were to be made, but that another render of the same made meanwhile."""
+    copied: int = 0
+    """Frames whose packets were copied from the footage."""
     engine: str = ""
     checks: dict[str, tuple[Marker, ...]] = field(default_factory=dict)
     """What to look at again, by the place of the clip."""
