@@ -16,7 +16,7 @@ from lp_editor.timeline import edit, marks
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.document import Document
 from lp_editor.timeline.marks import Request
-from lp_editor.timeline.model import Ease, Joint, ParamValue, Project, Segment, clips_of
+from lp_editor.timeline.model import Ease, Joint, Marker, ParamValue, Project, Segment, Span, clips_of
 from lp_editor.timeline.timecode import parse_time
 
 JOINT_FRAMES = 8
@@ -163,6 +163,21 @@ def _added(project: Project, request: Request, registry: Registry) -> Project:
         now = next(c for c in clips_of(project.tracks) if c.place == clip.place)
         project = edit.add_segment(project, now, segment)
     return project
+
+
+def check_text(text: str, registry: Registry, rate: Fraction) -> Meaning:
+    """What the text of a marker would mean. Raises `LpEditorError` for what could not be understood."""
+    marker = Marker(text, "", Span(Fraction(0), Fraction(0)))
+    project = Project("", rate, Fraction(0), (), markers=(marker,))
+    found = marks.requests(project)
+    if not found:
+        raise ProjectError("the text of a mark begins with lp: lp smile, lp stitch 12f")
+    meaning = _understood(found[0], registry, rate)
+    if meaning.joins:
+        joint_length(found[0].length, rate, meaning.effect.name)
+    elif found[0].length is not None:
+        parse_time(found[0].length, rate)
+    return meaning
 
 
 def _understood(request: Request, registry: Registry, rate: Fraction) -> Meaning:

@@ -106,7 +106,7 @@ def _roundtrip(asked: argparse.Namespace) -> int:
             registry=installed(), progress=progress,
         )  # fmt: skip
     tell_losses(made.document)
-    tell(made.report, str(made.path), asked.quiet, asked.json, returned(document.project, made.report))
+    tell(made.report, str(made.path), asked.quiet, asked.json, returned(document.project, made.report, made.document.losses))
     return 0
 
 
