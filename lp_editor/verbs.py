@@ -312,7 +312,9 @@ def _placed(document: Document, rendered: Sequence[Rendered], above: bool, repor
     return [r for r in rendered if r.place not in sounds]
 
 
-FLAVOURS = {"premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio"}
+FLAVOURS = {
+    "premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio", "edl": ".edl", "aaf": ".aaf",
+}  # fmt: skip
 """What a project can be written for, and the end of its file's name."""
 
 

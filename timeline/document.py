@@ -35,8 +35,11 @@ MOST_BYTES = 256 << 20
 HISTORY = 50
 """How many earlier versions of a project are kept for `undo`."""
 
-SUFFIXES = {".otio": "otio", ".xml": "xmeml", ".fcpxml": "fcpxml", ".edl": "edl"}
+SUFFIXES = {".otio": "otio", ".xml": "xmeml", ".fcpxml": "fcpxml", ".edl": "edl", ".aaf": "aaf"}
 """What a project is written as, by the name it gets."""
+
+KEEPS_NO_MARKS = ("aaf",)
+"""What bears no markers, so that a sidecar always goes with it."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ class Document:
             _remember(target)
         write_bytes(target, written.content)
         losses = (*written.losses, *self._baked())
-        if self.rendered:
+        if self.rendered or (dialect in KEEPS_NO_MARKS and any(c.segments or c.joint for c in self.project.clips())):
             replace(self, path=target, sidecar=Sidecar())._with_sidecar()
         return replace(open_document(target), losses=losses)
 

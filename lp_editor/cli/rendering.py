@@ -80,7 +80,7 @@ def _add_roundtrip(commands: Any) -> None:
 def add_return(command: argparse.ArgumentParser) -> None:
     """How a project goes back: for whom, where its renders lie, and what they are written as."""
     command.add_argument(
-        "--for", dest="flavour", choices=("premiere", "resolve", "fcpxml", "otio"),
+        "--for", dest="flavour", choices=("premiere", "resolve", "fcpxml", "otio", "edl", "aaf"),
         help="write for it; as the project came, without",
     )  # fmt: skip
     command.add_argument(

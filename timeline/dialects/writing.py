@@ -9,6 +9,7 @@ from pathlib import Path
 from lp_editor.errors import OutputError
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.dialects import (
+    aaf_write,
     edl_write,
     fcpxml_patch,
     fcpxml_write,
@@ -40,7 +41,7 @@ def write(
     losses = Losses()
     if dialect in ("otio", "resolve"):
         return _otio(project, rendered, target, dialect == "resolve", above)
-    if dialect != "edl":
+    if dialect not in ("edl", "aaf"):
         project, rendered = settled(project, rendered, losses)
     if dialect == "xmeml":
         text = xmeml_write.write(project, losses)
@@ -50,8 +51,10 @@ def write(
         plain = fcpxml_patch.opened(markup.parse(text.encode(), target), target, None)
     elif dialect == "edl":
         return Written(edl_write.write(split_model(project, rendered), losses).encode(), losses.lines)
+    elif dialect == "aaf":
+        return Written(aaf_write.write(split_model(project, rendered), losses, target), losses.lines)
     else:
-        raise OutputError(f"{target}: a project is written as .otio, .xml, .fcpxml or .edl")
+        raise OutputError(f"{target}: a project is written as .otio, .xml, .fcpxml, .edl or .aaf")
     marked = plain.marked(plain.project, project)
     made = _shown(marked, project, rendered, above)
     return Written(made.content(), [*losses.lines, *_joints(project, dialect)])
