@@ -118,7 +118,8 @@ def _value(value: object) -> str:
 def returned(project: Project, report: Report, losses: Sequence[str]) -> dict[str, Any]:
     """The renders of a round trip, what to look at again and what was lost, in frames of the program from its first on.
 
-    ``offset`` is where in its file a render's first visible frame lies. Those in nested sequences are left out.
+    ``offset`` is where in its file a render's first visible frame lies. ``nested`` are the files of renders in nested
+    sequences, which are not among the ``renders``.
     """
     rate, clips = project.rate, {c.place: c for c in project.clips()}
     renders = [
@@ -138,7 +139,8 @@ def returned(project: Project, report: Report, losses: Sequence[str]) -> dict[st
         for m in made
         for span in [clips[place].record_span(m.span)]
     ]
-    return {"renders": renders, "checks": checks, "losses": list(losses)}
+    nested = [str(one.path.absolute()) for one in report.renders if ">" in one.place]
+    return {"renders": renders, "nested": nested, "checks": checks, "losses": list(losses)}
 
 
 def marked_on(effect: type[Effect]) -> str:

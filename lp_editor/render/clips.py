@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 
 from lp_editor.errors import OutputError
@@ -31,7 +31,7 @@ from lp_editor.render.stores import ChunkStore
 from lp_editor.timeline.cut import Event, Heard, Morph, Shown, Strip, cut, strips
 from lp_editor.timeline.model import Project, Span
 from lp_editor.timeline.relink import Rendered
-from lp_editor.timeline.timecode import timecode
+from lp_editor.timeline.timecode import nominal, timecode
 
 HANDLES = 24
 """Frames on each side of a rendered stretch, so that an editor can trim it (nle notes)."""
@@ -176,6 +176,11 @@ def _slate(footage: Footage, start: Fraction, rate: Fraction, settings: Settings
     return Slate(timecode(start, rate, footage.info.drop_frame or drop), reel)
 
 
+def _counted(start: Fraction, rate: Fraction) -> Fraction:
+    """A source time as timecode at the program's rate says it: whole frames, from midnight on."""
+    return Fraction(floor(start * rate + Fraction(1, 10**6)) % (nominal(rate) * 3600 * 24)) / rate
+
+
 def _rendered(stretch: Stretch, span: Span, rate: Fraction) -> Rendered:
     """What the project has to know of a file."""
     strip = stretch.strip
@@ -188,7 +193,8 @@ def _rendered(stretch: Stretch, span: Span, rate: Fraction) -> Rendered:
     start = strip.source_time(span.start)
     into = strip.program_time(record.start) - span.start
     available = Span(start, span.duration)
-    return Rendered(strip.key, record, stretch.path, available, Span(start + into, record.duration))
+    shown = Span(start + into, record.duration)
+    return Rendered(strip.key, record, stretch.path, available, shown, _counted(start, rate))
 
 
 def _events(strip: Strip, first: int, stop: int, events: Sequence[Event]) -> list[Event]:

@@ -80,6 +80,29 @@ def test_a_project_can_be_written_for_another_application(
         assert "file://" not in text
 
 
+@pytest.mark.parametrize("suffix", [".xml", ".fcpxml", ".otio"])
+def test_a_project_says_the_timecode_that_its_renders_bear(suffix: str, filmed: Path, tmp_path: Path) -> None:
+    document = two_clips(filmed, tmp_path).save(tmp_path / f"cut{suffix}")
+    marked = verbs.mark(document, "expression", clip="closing", at="6f", length="6f", params={"smile": "0.5"}).document
+    marked.save()
+    assert run("roundtrip", document.path, "-o", tmp_path / "back", "--quiet", "--codec", "ffv1") == 0
+    (file,) = (tmp_path / "back").glob("*.mkv")
+    written = tmp_path / "back" / f"cut{suffix}"
+    written.with_name(written.name + ".lp.json").unlink()
+    (tmp_path / "back" / MANIFEST).unlink()
+    shown = open_document(as_others_see_it(written)).project
+    (piece,) = [c for c in shown.clips() if c.media.path == file and c.place.startswith("V")]
+    assert piece.media.available is not None
+    assert piece.media.available.start == probe(file).timecode == F(34 + 6 - 24, 25)
+    assert piece.source.start - piece.media.available.start == F(24, 25)
+
+
+def as_others_see_it(path: Path) -> Path:
+    """A project whose pieces bear no metadata of ours."""
+    path.write_text(path.read_text(encoding="utf-8").replace('"piece"', '"other"'), encoding="utf-8")
+    return path
+
+
 def test_a_project_without_marks_says_so(cut_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("roundtrip", cut_file, "-o", tmp_path / "out") == 2
     assert "no marks" in capsys.readouterr().err

@@ -23,7 +23,7 @@ const PATIENCE = 20000;
  * @typedef {{id: string, state: string, stage: string, done: number, total: number, error: string}} Job
  * @typedef {{name: string, note: string, first: number, frames: number}} Check frames from the sequence's first one on
  * @typedef {{output: string, frames: number, rendered: number, engine: string, notes: string[], losses: string[],
- *   renders: {file: string, clip: string, place: string}[], checks: Check[]}} Report
+ *   renders: {file: string, clip: string, place: string}[], nested: string[], checks: Check[]}} Report
  * @typedef {{mode: string, codec: string, format: string}} Options
  * @typedef {(url: string, options: {method: string, headers: {[name: string]: string}, body?: string}) =>
  *   Promise<{status: number, json(): Promise<any>}>} Fetch
@@ -334,7 +334,7 @@ function freeName(name, taken) {
  * @returns {{kind: "done" | "note" | "wrong", text: string}[]}
  */
 function told(report, sequence, offline) {
-  const count = report.renders.length;
+  const count = report.renders.length + report.nested.length;
   const text = `${count} ${count === 1 ? "render is" : "renders are"} in “${sequence}” (engine ${report.engine || "none"})`;
   return [
     { kind: "done", text },

@@ -30,7 +30,7 @@ function answering(table) {
 
 const REPORT = {
   output: "/r/x/rendered/cut.xml", frames: 10, rendered: 10, engine: "mesh", notes: ["a note"], losses: ["V1/2 b: a title"],
-  renders: [{ file: "/r/x.mov", clip: "a", place: "V1/1" }], checks: [{ name: "QC no face", note: "V1/1 a", first: 12, frames: 4 }],
+  renders: [{ file: "/r/x.mov", clip: "a", place: "V1/1" }], nested: [], checks: [{ name: "QC no face", note: "V1/1 a", first: 12, frames: 4 }],
 };
 
 test("a marker is ours by its name or by a line of its note", () => {

@@ -53,6 +53,7 @@ const catalogue = {
 const report = {
   output: "/home/me/lp-editor/x/rendered/sequence.xml", frames: 84, rendered: 84, engine: "mesh",
   renders: [{ file: "a.mov", clip: "a", place: "V1/1" }, { file: "b.mov", clip: "b", place: "V1/2" }],
+  nested: [],
   checks: [{ name: "QC head turned too far", note: "41 degrees of yaw at 00:00:05:12", first: 137, frames: 9 }],
   notes: ["sound is copied as it is"], losses: ["V2/1 Lower third: what a generator draws"],
 };
