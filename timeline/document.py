@@ -137,12 +137,13 @@ class Document:
         source = source.layered(self.project, high) if high else source
         return replace(self, source=source, rendered=tuple(rendered), above=above)
 
-    def save(self, path: Path | None = None, flavour: str = "") -> Document:
+    def save(self, path: Path | None = None, flavour: str = "", size: tuple[int, int] | None = None) -> Document:
         """Write the file, over its own one only if nobody else changed that since; returns the document as it now lies.
 
         Without a path an ``.otio`` is rewritten, and of other dialects the sidecar. The name of a path says the dialect;
         one that the file did not come in is written from the model. Media references stay right in another folder.
-        ``flavour`` ``resolve`` writes an ``.otio`` as Resolve wants it. Raises `OutputError`.
+        ``flavour`` ``resolve`` writes an ``.otio`` as Resolve wants it; ``size`` is that of the pictures, which XML written
+        from the model has to say. Raises `OutputError`.
         """
         own = path is None or path.absolute() == self.path.absolute()
         if own and not self.source.stores_marks:
@@ -152,7 +153,7 @@ class Document:
         if dialect is None and not own:
             raise OutputError(f"{target}: a project is written as {', '.join(SUFFIXES)}")
         if dialect != self.source.dialect and not own:
-            return self._exported(target, flavour)
+            return self._exported(target, flavour, size)
         source = self.source.moved(self.path.absolute().parent, target.absolute().parent)
         if own and target.exists():
             self._check(target)
@@ -188,12 +189,13 @@ class Document:
             return source
         return replace(source, tree=resolve.for_resolve(source.tree, *source.pieces()))
 
-    def _exported(self, target: Path, flavour: str) -> Document:
+    def _exported(self, target: Path, flavour: str, size: tuple[int, int] | None) -> Document:
         """Write another dialect, from the model."""
         from lp_editor.timeline.dialects.writing import write
 
         dialect = SUFFIXES[target.suffix.lower()]
-        written = write(self.project, self.rendered, "resolve" if flavour == "resolve" else dialect, target, self.above)
+        asked = "resolve" if flavour == "resolve" else dialect
+        written = write(self.project, self.rendered, asked, target, self.above, size)
         if target.exists():
             _remember(target)
         write_bytes(target, written.content)

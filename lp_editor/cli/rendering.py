@@ -43,6 +43,7 @@ def add(commands: Any) -> None:
         "--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked"
     )
     _add_delivery(render)
+    _add_handles(render)
     render.add_argument("--alpha", action="store_true", help="prores 4444, png, exr: opaque only where changed")
     render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
     render.add_argument(
@@ -89,7 +90,14 @@ def add_return(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--whole", action="store_true", help="each marked clip as one file, from end to end: for take selectors"
     )
+    _add_handles(command)
     _add_delivery(command)
+
+
+def _add_handles(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--handles", type=int, default=24, metavar="N", help="of single files: frames past either end, for trims; 24"
+    )
 
 
 def _roundtrip(asked: argparse.Namespace) -> int:
@@ -162,6 +170,9 @@ def settings_of(asked: argparse.Namespace) -> Settings:
     if workers is not None and workers < 1:
         raise OutputError(f"--workers takes 1 or more, got {workers}")
     asked_for = vars(asked)
+    handles = asked_for.get("handles", 24)
+    if not 0 <= handles <= 10_000:
+        raise OutputError(f"--handles takes 0 to 10000 frames, got {handles}")
     delivery = Delivery(
         Codec(asked_for.get("codec", "h264")), asked_for.get("codec_profile", ""), asked_for.get("quality"),
         asked_for.get("depth"), asked_for.get("sound", ""), alpha=asked_for.get("alpha", False),
@@ -171,7 +182,7 @@ def settings_of(asked: argparse.Namespace) -> Settings:
     return Settings(
         delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
         LocalExecutor(workers), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
-        timings=getattr(asked, "timings", None),
+        timings=getattr(asked, "timings", None), handles=handles,
     )  # fmt: skip
 
 

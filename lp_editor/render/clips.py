@@ -33,9 +33,6 @@ from lp_editor.timeline.model import Project, Span
 from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.timecode import nominal, timecode
 
-HANDLES = 24
-"""Frames on each side of a rendered stretch, so that an editor can trim it (nle notes)."""
-
 
 @dataclass(frozen=True)
 class Stretch:
@@ -66,7 +63,7 @@ def render_clips(
     events = cut(project)
     marked = {k: s for k, s in strips(events).items() if s.clip.segments or _joints(events, k)}
     shown = [e for e in events if marked.keys() & strips([e]).keys()]
-    with opened(project, registry, shown, settings, progress, HANDLES) as stage:
+    with opened(project, registry, shown, settings, progress, settings.handles) as stage:
         stretches = list(_stretches(stage, marked, shown, folder, settings))
         make_folder(folder)
         for stretch in stretches:
@@ -104,7 +101,7 @@ def _stretches(
         spans = [(visible.start, visible.stop)] if settings.whole and spans else spans
         spans = [(max(a, visible.start), min(b, visible.stop)) for a, b in spans]
         for number, (a, b) in enumerate(merged([s for s in spans if s[1] > s[0]]), 1):
-            lead, tail = _handles(stage.footage[key], a, b, rate)
+            lead, tail = _handles(stage.footage[key], a, b, rate, settings.handles)
             name = f"{_safe(strip.clip.name)}_{_safe(key)}_{number}{settings.delivery.codec.suffix}"
             yield Stretch(strip, a, b, lead, tail, folder / name)
 
@@ -124,12 +121,12 @@ def _safe(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", Path(name).stem if "." in name else name).strip("-") or "clip"
 
 
-def _handles(footage: Footage, first: int, stop: int, rate: Fraction) -> tuple[int, int]:
-    """How many frames the media has for handles on each side, at most `HANDLES`."""
+def _handles(footage: Footage, first: int, stop: int, rate: Fraction, most: int) -> tuple[int, int]:
+    """How many frames the media has for handles on each side, at most so many."""
     lead = tail = 0
-    while lead < HANDLES and not footage.held(first - lead - 1, 1, rate):
+    while lead < most and not footage.held(first - lead - 1, 1, rate):
         lead += 1
-    while tail < HANDLES and not footage.held(stop + tail, 1, rate):
+    while tail < most and not footage.held(stop + tail, 1, rate):
         tail += 1
     return lead, tail
 

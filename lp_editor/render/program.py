@@ -52,6 +52,8 @@ class Settings:
     reel: str | None = None
     whole: bool = False
     """Of marked stretches: each marked clip as one file, from end to end."""
+    handles: int = 24
+    """Of marked stretches: frames past either end, as far as the media go, so that an editor can trim them."""
     timings: Path | None = None
     """Where to write every step of the work, for a trace viewer."""
 

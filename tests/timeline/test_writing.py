@@ -142,6 +142,33 @@ def test_an_edit_list_keeps_the_cuts_and_says_what_it_loses(tmp_path: Path) -> N
     ]
 
 
+def test_fcpxml_says_what_becomes_of_tracks_and_markers_and_of_sound_that_is_off(tmp_path: Path) -> None:
+    media = Media("file", "a.mov", str(tmp_path / "a.mov"), tmp_path / "a.mov", Span(F(0), F(100)), F(25))
+
+    def row(kind: str, on: bool, *markers: Marker, track: bool = True) -> Track:
+        span = Span(F(0), F(2))
+        clip = Clip(
+            "", "a", media, Span(F(1), F(2)), span, F(25), enabled=on, place=f"{kind[0].upper()}1/1", markers=markers
+        )
+        return Track(f"{kind} one", "audio" if kind == "audio" else "video", (clip,), track)
+
+    note = Marker("hum", "", Span(F(2), F(0)))
+    late = (Marker("here", "", Span(F(1), F(0))), Marker("late", "", Span(F(9), F(0))))
+    project = Project("p", F(25), F(0), (row("video", True), row("audio", False, note)), markers=late)
+    saved = new_document(tmp_path / "p.otio", project).save(tmp_path / "p.fcpxml", size=(1280, 720))
+    assert [(c.place[0], c.enabled) for c in saved.project.clips()] == [("V", True), ("A", False)]
+    assert list(saved.losses) == [
+        "video one: names of tracks are not in FCPXML", "audio one: names of tracks are not in FCPXML",
+        'A1/1 a: the marker "hum" of its sound is not written in FCPXML',
+        'p: the marker "here" of the timeline hangs on the clip under it', 'p: the marker "late" lies past the end; left out',
+    ]  # fmt: skip
+    assert 'width="1280"' in (tmp_path / "p.fcpxml").read_text()
+    off = replace(project, tracks=(row("video", True, track=False), row("audio", True, note)), markers=())
+    saved = new_document(tmp_path / "q.otio", off).save(tmp_path / "q.fcpxml")
+    assert [(c.place[0], c.enabled) for c in saved.project.clips()] == [("V", False), ("A", True)]
+    assert "video one: the track is switched off; FCPXML switches each of its clips off" in saved.losses
+
+
 @pytest.mark.parametrize("speed", [F(1, 3), F(37, 100), F(2), F(-1), F(110, 100)])
 @pytest.mark.parametrize("rate", [F(24000, 1001), F(25), F(30000, 1001)])
 def test_an_edit_list_keeps_speeds_or_says_what_became_of_them(speed: F, rate: F, tmp_path: Path) -> None:
