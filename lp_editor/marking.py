@@ -66,6 +66,10 @@ def _value(value: ParamValue | str, rate: Fraction) -> ParamValue:
     if not isinstance(value, str):
         return value
     lowered = value.strip().lower()
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)\s*%", lowered):
+        return float(lowered.rstrip("% ")) / 100
+    if re.fullmatch(r"[+-]?\d*,\d+", lowered):  # as many countries write it; a curve's commas stand between keys
+        return float(lowered.replace(",", "."))
     if lowered in ("true", "false", "yes", "no", "on", "off"):
         return lowered in ("true", "yes", "on")
     if "@" in value or _is_number(value):
@@ -118,17 +122,25 @@ def with_markers(document: Document, registry: Registry) -> Document:
     project = document.project
     known = {*edit.all_ids(project), *document.sidecar.dropped}
     remarks: list[str] = []
+    unseen: dict[str, str] = {}
+    seen: set[str] = set()
     for request in marks.requests(project):
         if request.id in known:
             continue
         if lost := _lost_render(request):
             remarks.append(lost)
+            continue
+        try:
+            added = project if marks.hidden(request, project) else _added(project, request, registry)
+        except LpEditorError as error:
+            text = str(error)
+            raise ProjectError(text if request.where in text else f"{request.where}: {text}") from None
+        if added is project:
+            unseen.setdefault(request.id, f"{request.where}: its clip does not show that, so it marks nothing")
         else:
-            try:
-                project = _added(project, request, registry)
-            except LpEditorError as error:
-                text = str(error)
-                raise ProjectError(text if request.where in text else f"{request.where}: {text}") from None
+            project = added
+            seen.add(request.id)
+    remarks += [text for id, text in unseen.items() if id not in seen]
     return document.understood(project, remarks)
 
 
