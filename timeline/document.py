@@ -24,8 +24,8 @@ from lp_editor.timeline.dialects.otio import Address, Node
 from lp_editor.timeline.dialects.source import Source
 from lp_editor.timeline.edit import without_marks
 from lp_editor.timeline.media import Search, found_media
-from lp_editor.timeline.model import Project
-from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.model import Clip, Project, Span
+from lp_editor.timeline.relink import Rendered, parts_of
 from lp_editor.timeline.returned import MANIFEST, Came, manifest, read_manifest, recognised
 from lp_editor.timeline.sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 
@@ -109,7 +109,8 @@ class Document:
     def unchanged(self) -> Mapping[str, Rendered]:
         """Renders that came back and still show what is asked, by place: they need not be made again."""
         clips = {c.place: c for c in self.project.clips() if c.place.split(">")[-1].startswith("V")}
-        both = ((place, came.still_right(clips[place])) for place, came in self.returned.items() if place in clips)
+        rate = self.project.rate
+        both = ((place, came.still_right(clips[place], rate)) for place, came in self.returned.items() if place in clips)
         return {place: one for place, one in both if one is not None}
 
     def to_render(self) -> Project:
@@ -128,14 +129,34 @@ class Document:
         ``above``: renders lie on new tracks over all others instead, and every clip stays as it is. Those of clips in
         nested sequences replace theirs all the same.
         """
-        if isinstance(self.source, NativeFile):  # other files show the renders that they came with as it is
-            rendered = [*rendered, *self.unchanged.values()]
+        clips = {c.place: c for c in self.project.clips()}
+        for place, one in self.unchanged.items():  # other files show the renders that they came with as it is
+            if isinstance(self.source, NativeFile) or one.record != clips[place].record:
+                rendered = [*rendered, one]
         if isinstance(self.source, dialects.ReadOnly):
             return replace(self, rendered=tuple(rendered), above=above)
         high = [r for r in rendered if above and ">" not in r.place]
-        source = self.source.relinked(self.project, [r for r in rendered if r not in high])
+        low = [r for r in rendered if r not in high]
+        if not isinstance(self.source, NativeFile):
+            low += [r for place in self.returned for r in self._filmed_again(clips.get(place), low)]
+        source = self.source.relinked(self.project, low)
         source = source.layered(self.project, high) if high else source
         return replace(self, source=source, rendered=tuple(rendered), above=above)
+
+    def _filmed_again(self, clip: Clip | None, rendered: Sequence[Rendered]) -> Iterator[Rendered]:
+        """What of a clip that came back with a render, and is split anew, shows the original again.
+
+        Its element would go on showing the render, past its end too. Only for media at their own speed and the program's
+        rate: the others stay with the render.
+        """
+        mine = [r for r in rendered if clip is not None and r.place == clip.place]
+        available = clip.media.available if clip else None
+        if clip is None or not mine or available is None or clip.media.path is None:
+            return
+        if clip.speed == 1 and clip.media.rate in (None, self.project.rate):
+            for span in (span for span, one in parts_of(clip, mine) if one is None):
+                shown = Span(clip.source_time(span.start), span.duration)
+                yield Rendered(clip.place, span, clip.media.path, available, shown, available.start)
 
     def save(self, path: Path | None = None, flavour: str = "", size: tuple[int, int] | None = None) -> Document:
         """Write the file, over its own one only if nobody else changed that since; returns the document as it now lies.
@@ -176,7 +197,8 @@ class Document:
         return self._with_sidecar()
 
     def _with_sidecar(self) -> Document:
-        made = sidecar_of(self.project, self.rendered, self.sidecar)
+        same = {place: self.returned[place].render for place, one in self.unchanged.items() if one in self.rendered}
+        made = sidecar_of(self.project, self.rendered, self.sidecar, same)
         write_bytes(sidecar_path(self.path), made.content())
         for folder in dict.fromkeys(r.path.absolute().parent for r in self.rendered):
             here = [r for r in made.renders if Path(r.path).parent == folder]

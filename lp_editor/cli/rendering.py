@@ -91,6 +91,9 @@ def add_return(command: argparse.ArgumentParser) -> None:
         "--whole", action="store_true", help="each marked clip as one file, from end to end: for take selectors"
     )
     _add_handles(command)
+    command.add_argument(
+        "--alpha", action="store_true", help="with --codec prores: 4444, opaque only where changed; lies on a track above"
+    )
     _add_delivery(command)
 
 

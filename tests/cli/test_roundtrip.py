@@ -122,6 +122,18 @@ def test_a_render_above_is_not_made_twice_either(
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["report"]["frames"] == 0
 
 
+def test_a_render_with_alpha_lies_above_and_is_clear_where_nothing_was_changed(premiere: Path, tmp_path: Path) -> None:
+    words = ("--alpha", "--codec", "prores", "--quiet", "--handles", "2")
+    assert run("roundtrip", premiere, "-o", tmp_path / "back", *words) == 0
+    (file,) = (tmp_path / "back").glob("*.mov")
+    clips = [c for c in open_document(tmp_path / "back" / "my cut.xml").source.project.clips() if c.place[0] == "V"]
+    assert [c.place for c in clips] == ["V1/1", "V1/2", "V2/1"]
+    video = probe(file).video
+    assert video is not None
+    assert video.format.layout.alpha
+    assert video.count == 8 + 4
+
+
 @pytest.mark.parametrize("suffix", [".xml", ".fcpxml", ".otio"])
 def test_what_is_to_be_looked_at_comes_back_as_markers_once(suffix: str, filmed: Path, tmp_path: Path) -> None:
     document = two_clips(filmed, tmp_path).save(tmp_path / f"cut{suffix}")
