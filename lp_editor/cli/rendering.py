@@ -44,7 +44,6 @@ def add(commands: Any) -> None:
         "--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked"
     )
     _add_delivery(render)
-    _add_handles(render)
     render.add_argument("--alpha", action="store_true", help="prores 4444, png, exr: opaque only where changed")
     render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
     render.add_argument(
@@ -97,17 +96,10 @@ def add_return(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--whole", action="store_true", help="each marked clip as one file, from end to end: for take selectors"
     )
-    _add_handles(command)
     command.add_argument(
         "--alpha", action="store_true", help="with --codec prores: 4444, opaque only where changed; lies on a track above"
     )
     _add_delivery(command)
-
-
-def _add_handles(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--handles", type=int, default=24, metavar="N", help="of single files: frames past either end, for trims; 24"
-    )
 
 
 def _roundtrip(asked: argparse.Namespace) -> int:
@@ -130,6 +122,9 @@ def _roundtrip(asked: argparse.Namespace) -> int:
 
 def _add_delivery(command: argparse.ArgumentParser) -> None:
     """What is written: codec, profile and the like."""
+    command.add_argument(
+        "--handles", type=int, default=24, metavar="N", help="of single files: frames past either end, for trims; 24"
+    )
     command.add_argument(
         "--codec", choices=("h264", "hevc", "prores", "dnxhr", "ffv1", "png", "exr"), default="h264",
         help="ffv1 is lossless, in MKV; png and exr are sequences: -o frames/shot.%%04d.exr",
