@@ -16,7 +16,7 @@ from lp_editor.timeline import edit, marks
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.document import Document
 from lp_editor.timeline.marks import Request
-from lp_editor.timeline.model import Ease, Joint, ParamValue, Project, Segment, clips_of
+from lp_editor.timeline.model import Ease, Joint, Marker, ParamValue, Project, Segment, Span, clips_of
 from lp_editor.timeline.timecode import parse_time
 
 JOINT_FRAMES = 8
@@ -66,6 +66,10 @@ def _value(value: ParamValue | str, rate: Fraction) -> ParamValue:
     if not isinstance(value, str):
         return value
     lowered = value.strip().lower()
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)\s*%", lowered):
+        return float(lowered.rstrip("% ")) / 100
+    if re.fullmatch(r"[+-]?\d*,\d+", lowered):  # as many countries write it; a curve's commas stand between keys
+        return float(lowered.replace(",", "."))
     if lowered in ("true", "false", "yes", "no", "on", "off"):
         return lowered in ("true", "yes", "on")
     if "@" in value or _is_number(value):
@@ -118,17 +122,25 @@ def with_markers(document: Document, registry: Registry) -> Document:
     project = document.project
     known = {*edit.all_ids(project), *document.sidecar.dropped}
     remarks: list[str] = []
+    unseen: dict[str, str] = {}
+    seen: set[str] = set()
     for request in marks.requests(project):
         if request.id in known:
             continue
         if lost := _lost_render(request):
             remarks.append(lost)
+            continue
+        try:
+            added = project if marks.hidden(request, project) else _added(project, request, registry)
+        except LpEditorError as error:
+            text = str(error)
+            raise ProjectError(text if request.where in text else f"{request.where}: {text}") from None
+        if added is project:
+            unseen.setdefault(request.id, f"{request.where}: its clip does not show that, so it marks nothing")
         else:
-            try:
-                project = _added(project, request, registry)
-            except LpEditorError as error:
-                text = str(error)
-                raise ProjectError(text if request.where in text else f"{request.where}: {text}") from None
+            project = added
+            seen.add(request.id)
+    remarks += [text for id, text in unseen.items() if id not in seen]
     return document.understood(project, remarks)
 
 
@@ -163,6 +175,21 @@ def _added(project: Project, request: Request, registry: Registry) -> Project:
         now = next(c for c in clips_of(project.tracks) if c.place == clip.place)
         project = edit.add_segment(project, now, segment)
     return project
+
+
+def check_text(text: str, registry: Registry, rate: Fraction) -> Meaning:
+    """What the text of a marker would mean. Raises `LpEditorError` for what could not be understood."""
+    marker = Marker(text, "", Span(Fraction(0), Fraction(0)))
+    project = Project("", rate, Fraction(0), (), markers=(marker,))
+    found = marks.requests(project)
+    if not found:
+        raise ProjectError("the text of a mark begins with lp: lp smile, lp stitch 12f")
+    meaning = _understood(found[0], registry, rate)
+    if meaning.joins:
+        joint_length(found[0].length, rate, meaning.effect.name)
+    elif found[0].length is not None:
+        parse_time(found[0].length, rate)
+    return meaning
 
 
 def _understood(request: Request, registry: Registry, rate: Fraction) -> Meaning:

@@ -40,7 +40,20 @@ def _near(message: str) -> str:
 def parser() -> Parser:
     """The whole command line."""
     from lp_editor import __version__
-    from lp_editor.cli import cache, catalogue, demo, editing, farm, hosts, models, people, project, rendering, speech
+    from lp_editor.cli import (
+        cache,
+        catalogue,
+        demo,
+        editing,
+        farm,
+        hosts,
+        models,
+        people,
+        project,
+        rendering,
+        serve,
+        speech,
+    )
 
     top = Parser(
         prog="lp-editor",
@@ -50,7 +63,9 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"lp-editor {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-    for module in (demo, project, editing, rendering, farm, hosts, people, speech, catalogue, models, cache):
+    for module in (
+        demo, project, editing, rendering, farm, hosts, serve, people, speech, catalogue, models, cache,
+    ):  # fmt: skip
         module.add(commands)
     return top
 

@@ -58,6 +58,8 @@ class Settings:
     """Of marked stretches: each marked clip as one file, from end to end."""
     part: Part | None = None
     """Make only these chunks, and no file."""
+    handles: int = 24
+    """Of marked stretches: frames past either end, as far as the media go, so that an editor can trim them."""
     smart: bool = False
     """Copy packets where nothing was touched and the codec is the footage's; of whole programs only."""
     verify: bool = False
