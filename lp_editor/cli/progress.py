@@ -17,7 +17,13 @@ from rich.table import Table
 from lp_editor.render.report import Progress as Show
 from lp_editor.render.report import Report, silent
 
-LABELS = {"filming": "filming", "faces": "finding faces", "frames": "rendering", "sound": "mixing sound"}
+LABELS = {
+    "filming": "filming",
+    "faces": "finding faces",
+    "motion": "reading motion",
+    "frames": "rendering",
+    "sound": "mixing sound",
+}
 
 JSON_EVERY = 0.25
 """Seconds between two lines of JSON."""

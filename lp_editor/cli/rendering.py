@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
     where.add_argument(
         "--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked"
     )
-    _add_delivery(render)
+    add_delivery(render)
     render.add_argument("--alpha", action="store_true", help="prores 4444, png, exr: opaque only where changed")
     render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
     render.add_argument(
@@ -89,7 +89,7 @@ def add_return(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--whole", action="store_true", help="each marked clip as one file, from end to end: for take selectors"
     )
-    _add_delivery(command)
+    add_delivery(command)
 
 
 def _roundtrip(asked: argparse.Namespace) -> int:
@@ -110,7 +110,7 @@ def _roundtrip(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _add_delivery(command: argparse.ArgumentParser) -> None:
+def add_delivery(command: argparse.ArgumentParser) -> None:
     """What is written: codec, profile and the like."""
     command.add_argument(
         "--codec", choices=("h264", "hevc", "prores", "dnxhr", "ffv1", "png", "exr"), default="h264",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,12 @@ from lp_editor.liveportrait.keypoints import Array
 
 LARGEST = 512 * 2**20
 """Bytes of the largest template file that is read."""
+
+_WRONG = (
+    ValueError, KeyError, TypeError, EOFError, AttributeError, IndexError, ImportError, MemoryError, OverflowError,
+    ZeroDivisionError, RecursionError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading a damaged file may raise."""
 
 _NUMPY = {("numpy", "ndarray"), ("numpy", "dtype")} | {
     (f"numpy.{package}.multiarray", name)
@@ -58,21 +65,19 @@ class _ArraysOnly(pickle.Unpickler):
 
 def read_template(path: Path) -> Template:
     """A template file. Raises `MediaError` for anything else, or for one that holds code."""
+    content = _content(path)
     try:
-        if path.stat().st_size > LARGEST:
-            raise MediaError(f"{path}: too large for a motion template; give a .pkl or .npz that holds one")
-        return _from_npz(path) if path.suffix == ".npz" else _from_pickle(path)
+        return _from_npz(content) if path.suffix.lower() == ".npz" else _from_pickle(content)
     except pickle.UnpicklingError as error:
-        raise MediaError(f"{path}: holds {error}, which is no motion template, and was not run") from None
-    except OSError as error:
-        raise MediaError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, KeyError, TypeError, EOFError, AttributeError, IndexError, ImportError, MemoryError,
-            OverflowError, zipfile.BadZipFile) as error:  # fmt: skip
-        raise MediaError(f"{path}: not a motion template ({error}); give a .pkl of LivePortrait or our .npz") from None
+        raise MediaError(f"{path}: holds {_short(error)}, which is no motion template, and was not run") from None
+    except _WRONG as error:
+        raise MediaError(
+            f"{path}: not a motion template ({_short(error)}); give a .pkl of LivePortrait or our .npz"
+        ) from None
 
 
-def _from_pickle(path: Path) -> Template:
-    stored = _ArraysOnly(io.BytesIO(path.read_bytes())).load()
+def _from_pickle(content: bytes) -> Template:
+    stored = _ArraysOnly(io.BytesIO(content)).load()
     frames: Sequence[Mapping[str, Any]] = stored["motion"]
     turn = "R" if "R" in frames[0] else "R_d"
     eyes = stored.get("c_eyes_lst", stored.get("c_d_eyes_lst"))
@@ -82,8 +87,8 @@ def _from_pickle(path: Path) -> Template:
     return _checked(float(stored.get("output_fps", 25)), arrays, ratios)
 
 
-def _from_npz(path: Path) -> Template:
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+def _from_npz(content: bytes) -> Template:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         arrays = [np.asarray(stored[key], np.float32) for key in ("turn", "exp", "scale", "t")]
         ratios = [np.asarray(stored[key], np.float32) if key in stored else None for key in ("eyes", "lips")]
         return _checked(float(stored["rate"]), arrays, ratios)
@@ -103,9 +108,38 @@ def _checked(rate: float, arrays: Sequence[Array], ratios: Sequence[Array | None
     return Template(rate, turn, exp, scale, t, eyes, lips)
 
 
+def arrays_of(template: Template) -> dict[str, Array]:
+    """The arrays of a template by name, as a recording keeps them."""
+    return {name: value for name, value in vars(template).items() if value is not None and name != "rate"}
+
+
+def template_of(arrays: Mapping[str, Any], rate: float) -> Template | None:
+    """The template whose arrays a recording keeps; None for another engine's."""
+    if not {"turn", "exp", "scale", "t"} <= arrays.keys():
+        return None
+    four = [np.asarray(arrays[key], np.float32) for key in ("turn", "exp", "scale", "t")]
+    ratios = [np.asarray(arrays[key], np.float32) if key in arrays else None for key in ("eyes", "lips")]
+    return _checked(rate, four, ratios)
+
+
 def write_template(path: Path, template: Template) -> Path:
     """Store a template as ``.npz``. Raises `OutputError`."""
+    arrays = {**arrays_of(template), "rate": np.float64(template.rate)}
     buffer = io.BytesIO()
-    arrays = {name: value for name, value in vars(template).items() if value is not None}
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
     return write_bytes(path, buffer.getvalue())
+
+
+def _content(path: Path) -> bytes:
+    """All of a file that is not too large. Raises `MediaError`."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise MediaError(f"{path}: too large for a motion template; give a .pkl or .npz that holds one")
+        return path.read_bytes()
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _short(error: Exception) -> str:
+    """The first line of what went wrong, cut to fit one."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]

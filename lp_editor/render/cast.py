@@ -151,16 +151,26 @@ class Casting:
 
     def _driver(self, segment: Segment, effect: type[Effect]) -> Driver:
         named = segment.params.get("driver")
-        if not isinstance(named, str):
+        if not isinstance(named, str) or not named:
             raise ParamError(f"{effect.name} needs driver=FILE, a video of a face (segment {segment.id})")
+        recording = self.registry.recording(Path(named))
+        if recording is not None:
+            return Driver(named, None, recording.rate, recording)
         info = probe(Path(named))
         if info.video is None:
             raise MediaError(f"{named} has no picture, so it cannot drive a face (segment {segment.id})")
         with VideoSource(info.path) as source:
-            tracks = analyse_faces(source, 0, info.video.count, self.cache, None)
-        track = choose(tracks, "largest", 0, info.video.count)
+            tracks = analyse_faces(source, 0, info.video.count, self.cache, self._analysed)
+        format, whose = info.video.format, str(segment.params.get("driver_face", "largest"))
+        try:
+            track = choose(tracks, whose, 0, info.video.count, (format.width, format.height))
+        except FaceError as error:
+            raise FaceError(f"{error} (driver {named}, segment {segment.id})") from None
         if track is None:
-            raise FaceError(f"no face found in the driver {named} (segment {segment.id})")
+            raise FaceError(
+                f"no face found in the driver {named} (segment {segment.id}); a driver needs a face at least 60 pixels "
+                "wide that looks ahead"
+            )
         return Driver(named, track, info.video.rate)
 
 
