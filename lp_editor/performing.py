@@ -24,6 +24,7 @@ from lp_editor.render.drive import calmest
 from lp_editor.render.footage import face_picture
 from lp_editor.render.program import Settings, check_output, render_program
 from lp_editor.render.report import Progress, Report, silent
+from lp_editor.timeline import edit
 from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Ease, Media, ParamValue, Project, Segment, Span, Track
 from lp_editor.timeline.timecode import exact_rate, parse_time
@@ -84,14 +85,16 @@ def living(
     wanted = seconds or (max(s for _, s in lasting) or Fraction(HELD) if still else info.video.duration)
     count = max(round(wanted * rate), 1)
     span = Span(Fraction(0), count / rate)
-    segments = tuple(
-        _segment(number, lead, params, registry, rate, span) for number, lead in enumerate(leads, 1)
-    )  # fmt: skip
     media = Media("file", picture.name, str(picture.resolve()), picture.resolve(), span)
-    tracks = [Track("V1", "video", (Clip("", picture.stem, media, span, span, rate, segments=segments),))]
+    tracks = [Track("V1", "video", (Clip("", picture.stem, media, span, span, rate),))]
     tracks += _sounding(leads[0].driver if still else picture, rate, span) if sound else []
     project = Project(picture.stem, rate, Fraction(0), tuple(tracks))
-    return new_document(path or picture.with_suffix(".otio"), project)
+    document = new_document(path or picture.with_suffix(".otio"), project)
+    for number, lead in enumerate(leads, 1):
+        clip = next(c for c in document.project.clips() if c.place == "V1/1")
+        segment = _segment(number, lead, params, registry, rate, span)
+        document = document.replace(edit.add_segment(document.project, clip, segment))
+    return document
 
 
 def animate(
