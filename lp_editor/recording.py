@@ -124,8 +124,6 @@ def part_of(control: str) -> Part | None:
     region = next(c.region for c in CONTROLS if c.name == control)
     side: Mapping[str, Part]
     if region in ("eyes", "gaze"):
-        if control == "squint":
-            return "eye_left"
         side = {
             "eyes_left": "eye_left",
             "eyes_right": "eye_right",

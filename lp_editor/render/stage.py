@@ -26,6 +26,7 @@ from lp_editor.render import joints
 from lp_editor.render.ahead import ahead
 from lp_editor.render.cast import Cast
 from lp_editor.render.compositor import apply_patches, matte
+from lp_editor.render.crowd import spared
 from lp_editor.render.drive import Performers, driven
 from lp_editor.render.footage import Footage, Sources, face_picture, runs
 from lp_editor.render.morph import dissolve
@@ -195,7 +196,12 @@ class Stage:
         look = self.look(footage, plan.face, self.cast.tracks[footage.strip.key, plan.face])
         ask = plan.controls[batch.rows][seen.where]
         at = [int(batch.at[i]) for i in seen.where]
-        return self._stored(footage, plan, look, seen.faces, ask, at, batch.rows, seen.where)
+        made = self._stored(footage, plan, look, seen.faces, ask, at, batch.rows, seen.where)
+        others = self.cast.others(footage.strip.key, plan.face)
+        return [
+            patch and spared(patch, face.face, [f for o in others if (f := o.at(i))])
+            for patch, face, i in zip(made, seen.faces, at, strict=True)
+        ]
 
     def _stored(
         self, footage: Footage, plan: FacePlan, look: Look, faces: list[FacePicture], ask: Controls,
@@ -278,6 +284,7 @@ class Stage:
         return [
             self.engine.fingerprint, self.look(footage, plan.face, track).fingerprint,
             digest(*_arrays(plan.controls[rows])), self.points_digest(footage, track, first, count), drives,
+            *(self.points_digest(footage, one, first, count) for one in self.cast.others(footage.strip.key, plan.face)),
         ]  # fmt: skip
 
     def _driver_digest(self, drive: Drive) -> str:

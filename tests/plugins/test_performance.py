@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from lp_editor import PARTS, SHAPES, Effect, MediaError, ParamError, Recording, Registry, Scene, testing
+from lp_editor import PARTS, SHAPES, Curve, Effect, Key, MediaError, ParamError, Recording, Registry, Scene, testing
 from lp_editor.cli import main
 from lp_editor.controls import COLUMN
 from lp_editor.effect import Performance
@@ -67,14 +67,12 @@ def test_a_driver_may_run_backwards(effect: type[Effect]) -> None:
 
 
 def test_a_speed_with_keys_is_summed_up(effect: type[Effect]) -> None:
-    made = effect.parse({"driver": "d", "speed": Curve_of((0, 0.0), (2, 2.0))}).edit(lasting(4)).performances[0]
+    made = effect.parse({"driver": "d", "speed": keyed((0, 0.0), (2, 2.0))}).edit(lasting(4)).performances[0]
     assert made.moment.at(np.array([2.0]))[0] == pytest.approx(2.0, abs=0.01)
     assert made.moment.at(np.array([1.0]))[0] == pytest.approx(0.5, abs=0.01)
 
 
-def Curve_of(*keys: tuple[float, float]) -> object:
-    from lp_editor import Curve, Key
-
+def keyed(*keys: tuple[float, float]) -> Curve:
     return Curve(tuple(Key(Fraction(time), value) for time, value in keys))
 
 
@@ -115,7 +113,7 @@ def test_a_live_link_recording_is_read_as_blendshapes_and_turns(registry: Regist
     path = written(tmp_path / "take.csv", HeadYaw=0.1, HeadPitch=0.2, SmileLeft=0, MouthSmileLeft=0.25)
     read = registry.recording(path)
     assert read is not None
-    assert (len(read), read.rate) == (130, 60)
+    assert (len(read), float(read.rate)) == (130, 60.0)
     assert read.shapes[31, SHAPES.index("jawOpen")] == pytest.approx(0.5 - 0.5 * np.cos(3.1), abs=1e-6)
     assert np.allclose(read.shapes[:, SHAPES.index("mouthSmileLeft")], 0.25)
     assert read.poses[0] == pytest.approx([-np.degrees(0.2), np.degrees(0.1), 0])
@@ -174,7 +172,7 @@ def test_a_recording_is_stored_mirrored_and_smoothed(tmp_path: Path) -> None:
 def test_a_damaged_recording_is_named(registry: Registry, tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     for arrays in ({"shapes": np.zeros((3, 5))}, {"x": np.zeros(3)}):
-        np.savez(path, **arrays)  # type: ignore[arg-type]
+        np.savez(path, **arrays)
         with pytest.raises(MediaError, match=r"a\.npz"):
             registry.recording(path)
     path.write_bytes(b"PK\x03\x04 nothing")
@@ -253,7 +251,8 @@ def test_a_film_is_recorded_and_drives_in_its_own_place(filmed: Path, photograph
     assert run("template", filmed, "-o", template, "--quiet") == 0
     read = Registry.installed().recording(template)
     assert read is not None
-    assert (len(read), read.rate, read.motions) == (60, 25, None)
+    assert (len(read), float(read.rate)) == (60, 25.0)
+    assert read.motions is None
     assert run("template", filmed, "-o", template, "--quiet") == 2  # it is there
     still = tmp_path / "still.png"
     project = tmp_path / "cut.otio"
