@@ -16,8 +16,9 @@ from lp_editor.timeline import edit, marks
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.document import Document
 from lp_editor.timeline.marks import Request
-from lp_editor.timeline.model import Ease, Joint, ParamValue, Project, Segment, clips_of
+from lp_editor.timeline.model import Ease, Joint, ParamValue, Project, Segment
 from lp_editor.timeline.timecode import parse_time
+from lp_editor.timeline.urls import is_file
 
 JOINT_FRAMES = 8
 """How long a joint is that does not say."""
@@ -96,7 +97,7 @@ def _face(text: str) -> str:
     wanted = parse_choice(text)
     if wanted.by != "like":
         return text
-    if not wanted.file.is_file():
+    if not is_file(wanted.file):
         raise ParamError(f"face={text}: there is no file {wanted.file}")
     return f"like:{wanted.file.resolve()}"
 
@@ -118,6 +119,8 @@ def with_markers(document: Document, registry: Registry) -> Document:
     project = document.project
     known = {*edit.all_ids(project), *document.sidecar.dropped}
     remarks: list[str] = []
+    segments: dict[str, list[Segment]] = {}
+    placing = marks.Placing(project)
     for request in marks.requests(project):
         if request.id in known:
             continue
@@ -125,11 +128,11 @@ def with_markers(document: Document, registry: Registry) -> Document:
             remarks.append(lost)
         else:
             try:
-                project = _added(project, request, registry)
+                project = _added(project, request, registry, placing, segments)
             except LpEditorError as error:
                 text = str(error)
                 raise ProjectError(text if request.where in text else f"{request.where}: {text}") from None
-    return document.understood(project, remarks)
+    return document.understood(edit.add_segments(project, segments), remarks)
 
 
 OUR_FILE = re.compile(r"_[VA]\d+-\d+(-[VA]\d+-\d+)*_\d+\.(mp4|mov|mkv)$")
@@ -150,18 +153,19 @@ def _lost_render(request: Request) -> str:
     )
 
 
-def _added(project: Project, request: Request, registry: Registry) -> Project:
-    """The project with what one marker asks for."""
+def _added(
+    project: Project, request: Request, registry: Registry, placing: marks.Placing, segments: dict[str, list[Segment]]
+) -> Project:  # fmt: skip
+    """The project with the joint that one marker asks for; segments are put down by the places of their clips."""
     meaning = _understood(request, registry, project.rate)
     if meaning.joins:
         before, after = joint_length(request.length, project.rate, meaning.effect.name)
         joint = Joint(request.id, meaning.effect.name, before, after, meaning.params)
         return edit.add_joint(project, edit.clip_at_cut(project, request.clip, marks.at_cut(request, project)), joint)
-    for number, (clip, span) in enumerate(marks.placed(request, project), 1):
+    for number, (clip, span) in enumerate(placing.placed(request), 1):
         own = request.id if number == 1 else f"{request.id}-{number}"
         segment = Segment(own, meaning.effect.name, span, meaning.params, meaning.face, meaning.ease)
-        now = next(c for c in clips_of(project.tracks) if c.place == clip.place)
-        project = edit.add_segment(project, now, segment)
+        segments.setdefault(clip.place, []).append(segment)
     return project
 
 

@@ -15,14 +15,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from lp_editor.errors import LpEditorError
+from lp_editor.timeline import stored
 from lp_editor.timeline.model import Clip, Item, Marker, Nest, Project, Span, Track
 from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.sidecar import Render, render_from_json, render_to_json
+from lp_editor.timeline.urls import is_file
 
 MANIFEST = ".lp-renders.json"
 """The list of renders beside them."""
-
-MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,15 @@ class Came:
         path = Path(render.path)
         marks = tuple(s for s in render.segments if s.span.intersect(clip.source))
         inside = render.available.start <= self.own and self.own + clip.record.duration <= render.available.stop
-        if self.speed != 1 or clip.joint or clip.segments != marks or not inside or not path.is_file():
+        if self.speed != 1 or clip.joint or clip.segments != marks or not inside or not is_file(path):
             return None
         into = self.own - render.available.start
         start = clip.source_time(clip.record.start)
         available = Span(start - into, render.available.duration)
         return Rendered(
-            clip.place, clip.record, path, available, Span(start, clip.record.duration), render.available.start
-        )
+            clip.place, clip.record, path, available, Span(start, clip.record.duration), render.available.start,
+            render.provenance,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,10 +128,9 @@ def beside_media(project: Project) -> list[Render]:
 def read_manifest(folder: Path) -> list[Render]:
     """The renders that a folder lists; none where the list is missing or damaged."""
     path = folder / MANIFEST
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, LpEditorError):
-        if path.is_file() and path.stat().st_size < MOST_BYTES:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            return [render_from_json(r, str(path)) for r in stored["renders"]]
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, LpEditorError):
+        if is_file(path):
+            return [render_from_json(r, str(path)) for r in stored.read(path)["renders"]]
     return []
 
 

@@ -131,6 +131,10 @@ def _add_delivery(command: argparse.ArgumentParser) -> None:
         help="h264 and hevc by the graphics processor where that works; faster, not equal to the bit from run to run",
     )  # fmt: skip
     command.add_argument("--sound", choices=("pcm", "aac", "flac"), default="", help="what sound is written as")
+    command.add_argument(
+        "--consent", metavar="NOTE",
+        help="your record of whose consent you have, kept in every file: a text, or @FILE; lp-editor provenance reads it",
+    )  # fmt: skip
     command.add_argument("--reel", metavar="NAME", help="the reel that files bear; without it the project's or media's")
 
 
@@ -157,6 +161,7 @@ def settings_of(asked: argparse.Namespace) -> Settings:
     from lp_editor.media.codecs import Codec, Delivery
     from lp_editor.render.executor import LocalExecutor
     from lp_editor.render.program import Settings
+    from lp_editor.render.provenance import consent_note
 
     workers = getattr(asked, "workers", None)
     if workers is not None and workers < 1:
@@ -172,6 +177,7 @@ def settings_of(asked: argparse.Namespace) -> Settings:
         delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
         LocalExecutor(workers), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
         timings=getattr(asked, "timings", None),
+        consent="" if getattr(asked, "consent", None) is None else consent_note(asked.consent),
     )  # fmt: skip
 
 

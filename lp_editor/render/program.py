@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from lp_editor.media.hardware import with_encoder
 from lp_editor.media.layout import UNSPECIFIED, VideoFormat
 from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
 from lp_editor.media.sink import Slate, join_chunks
-from lp_editor.plan import check, plan
+from lp_editor.plan import check, check_length, plan
 from lp_editor.registry import Registry
+from lp_editor.render import provenance
 from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
 from lp_editor.render.executor import Executor, LocalExecutor
@@ -52,6 +54,8 @@ class Settings:
     reel: str | None = None
     whole: bool = False
     """Of marked stretches: each marked clip as one file, from end to end."""
+    consent: str = ""
+    """The editor's record of whose faces were changed with whose consent; every file bears it."""
     timings: Path | None = None
     """Where to write every step of the work, for a trace viewer."""
 
@@ -93,8 +97,11 @@ def render_program(
         work = replace(work, total=sum(c.count for c in todo))
         settings.executor.run(work.make, todo)
         sounds = dubbed(sounds, dubs(strips(events), registry, project.rate, settings.cache), report)
-        slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel)
+        told = provenance.told(stage, provenance.Telling(project.name, project.start, project.drop_frame, settings.consent))
+        slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel, told.tag())
         _finish(output, work, chunks, sounds, slate)
+        if not delivery.codec.stills:  # a sequence's own JSON has it
+            provenance.write_beside(output, told)
         if matte is not None:
             paths, counts = chunk_paths(work.store, chunks, MATTE_SUFFIX), [chunk.count for chunk in chunks]
             join_chunks(matte, paths, counts, project.rate, Codec.FFV1, None, slate)
@@ -127,7 +134,7 @@ def _finish(output: Path, work: ChunkWork, chunks: Sequence[Chunk], sounds: Sequ
         if sounds:
             report.note("a sequence holds no sound; render it once more to a .mov for that")
         taken = delivered(work.stage.format, delivery)
-        note = SequenceNote(taken, rate, sum(counts), slate.timecode, slate.reel)
+        note = SequenceNote(taken, rate, sum(counts), slate.timecode, slate.reel, slate.provenance)
         write_sequence(Numbering.of(output), paths, counts, note)
         return
     with (
@@ -141,13 +148,13 @@ def check_output(path: Path, force: bool, codec: Codec | None = None) -> None:
     """Refuse to overwrite, or to write where no folder is. Of a sequence no file may be there."""
     files = Numbering.of(path) if codec is not None and codec.stills else None
     path = files.note if files else path
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         raise OutputError(f"{path} exists already; choose another name or pass --force")
     if files and not force and files.numbers():
         raise OutputError(f"{files.pattern} has files already; choose another name or pass --force")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; name a file in it")
-    if not path.absolute().parent.is_dir():
+    if not os.path.isdir(path.absolute().parent):
         raise OutputError(f"no folder {path.absolute().parent} to write {path.name} into; make it first")
 
 
@@ -164,6 +171,7 @@ def opened(
     return_large_blocks()
     report = Report()
     check(project, registry)  # parameters are judged before minutes of analysis
+    check_length(project, events, handles)
     footage = bind(strips(events))
     engine: Engine[Any, Any] = registry.engine(settings.engine, settings.device)
     path = getattr(engine, "path", "")

@@ -12,8 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from lp_editor.errors import OutputError, ProjectError
-from lp_editor.timeline import marks
+from lp_editor.errors import LpEditorError, OutputError, ProjectError
+from lp_editor.timeline import marks, stored
 from lp_editor.timeline.dialects import otio
 from lp_editor.timeline.dialects.otio import OURS, Address, Node
 from lp_editor.timeline.dialects.source import by_place, chosen
@@ -102,12 +102,7 @@ class NativeFile:
 
 def opened(content: bytes, path: Path, wanted: str | None = None) -> NativeFile:
     """Read an ``.otio``. Raises `ProjectError` saying what is wrong where."""
-    try:
-        tree = json.loads(content.decode("utf-8-sig", "surrogatepass"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path} is not JSON, so no .otio project ({error}); export it again") from None
-    except RecursionError:
-        raise ProjectError(f"{path} is nested too deeply to be a cut") from None
+    tree = stored.parsed(content, str(path))
     match = re.match(rb"^\s*[{\[]\r?\n( +)", content)
     return viewed(tree, path, wanted, len(match[1]) if match else None)
 
@@ -116,7 +111,7 @@ def viewed(tree: Node, path: Path, wanted: str | None = None, indent: int | None
     """A tree whose project shows originals where pieces of it were rendered, so that every edit stays editable."""
     try:
         seen = original_view(tree)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LpEditorError, LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise ProjectError(f"{path}: the marks of rendered pieces are damaged ({error})") from error
     except RecursionError:
         raise ProjectError(f"{path} is nested too deeply to be a cut") from None
@@ -158,9 +153,9 @@ def _ids(clip: Clip) -> list[str]:
 
 def _unmark(node: Node, gone: Collection[str], start: Fraction) -> None:
     """Take away the markers of a node that ask for marks which are no more."""
-    stored = node.get("markers")
-    if gone and isinstance(stored, list):
-        node["markers"] = [m for m in stored if not _asks(m, gone, start)]
+    markers = node.get("markers")
+    if gone and isinstance(markers, list):
+        node["markers"] = [m for m in markers if not _asks(m, gone, start)]
 
 
 def _asks(node: Node, gone: Collection[str], start: Fraction) -> bool:
@@ -185,14 +180,14 @@ def _patch(node: Node, clip: Clip, joint_in: str | None) -> None:
     if not (clip.segments or clip.joint or joint_in or kept):
         metadata.pop(OURS, None)
         return
-    stored: Node = {"version": VERSION, "id": clip.id, **kept}
+    ours: Node = {"version": VERSION, "id": clip.id, **kept}
     if clip.segments:
-        stored["segments"] = [segment_to_json(s) for s in clip.segments]
+        ours["segments"] = [segment_to_json(s) for s in clip.segments]
     if clip.joint:
-        stored["joint"] = joint_to_json(clip.joint)
+        ours["joint"] = joint_to_json(clip.joint)
     if joint_in:
-        stored["joint_in"] = joint_in
-    metadata[OURS] = stored
+        ours["joint_in"] = joint_in
+    metadata[OURS] = ours
 
 
 def _absolute(tree: Node, folder: Path) -> Node:

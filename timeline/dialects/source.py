@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Protocol
 
 from lp_editor.errors import ProjectError
-from lp_editor.timeline.dialects.otio import derived_id
+from lp_editor.timeline.dialects.otio import FASTEST, derived_id
 from lp_editor.timeline.model import Clip, Gap, Item, Nest, Project, Span, Transition
 from lp_editor.timeline.relink import Rendered
 
 MOST_CLIPS = 200_000
 """More clips than this, nested ones counted as often as they show, are taken for a hostile file."""
+
+DEEPEST_NEST = 60
+"""Sequences inside one another beyond this are no cut."""
 
 ZERO = Fraction(0)
 
@@ -89,6 +92,13 @@ class Reading:
         """The clip with an id made of what it is, the same every time the file is read."""
         self.counted()
         return replace(clip, id=clip.id or derived_id(clip, self.ids))
+
+
+def paced(speed: Fraction, where: str) -> Fraction:
+    """A clip's speed, where it is one that anybody could mean. Raises `ProjectError` naming ``where``."""
+    if abs(speed) > FASTEST:
+        raise ProjectError(f"{where} plays at more than {FASTEST:,} times its speed; set its speed again")
+    return speed
 
 
 def laid(items: Iterable[Item]) -> tuple[Item, ...]:
