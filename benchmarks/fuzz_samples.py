@@ -396,8 +396,8 @@ def _hostile_media(folder: Path) -> Iterator[tuple[str, bytes]]:
         window = struct.pack("<4i", 0, 0, side, side)
         yield f"window{side}.exr", exr.replace(struct.pack("<4i", 0, 0, 63, 47), window)
     wav = (folder / "a.wav").read_bytes()
-    for place, size, values in ((4, 4, (0, 2**32 - 1)), (22, 2, (0, 255, 65535)), (24, 4, (0, 1, 2**31, 2**32 - 1)), (32, 2, (0, 65535)), (34, 2, (0, 1, 7, 65535)), (40, 4, (0, 1, 2**31, 2**32 - 1))):
-        for value in values:
+    for place, size, numbers in ((4, 4, (0, 2**32 - 1)), (22, 2, (0, 255, 65535)), (24, 4, (0, 1, 2**31, 2**32 - 1)), (32, 2, (0, 65535)), (34, 2, (0, 1, 7, 65535)), (40, 4, (0, 1, 2**31, 2**32 - 1))):
+        for value in numbers:
             yield f"field{place}-{value}.wav", wav[:place] + value.to_bytes(size, "little") + wav[place + size :]
     slow = wav[:24] + (1).to_bytes(4, "little") + wav[28:]
     yield "one-a-second.wav", slow[:40] + (10_000_000).to_bytes(4, "little") + wav[44:] + bytes(10_000_000)

@@ -25,6 +25,7 @@ from lp_editor.timeline.model import Clip, Segment
 from lp_editor.timeline.sidecar import sidecar_path
 from lp_editor.timeline.timecode import timecode
 from lp_editor.timeline.urls import is_file
+from lp_editor.version import VERSION
 
 if TYPE_CHECKING:
     from lp_editor.render.stage import Stage
@@ -122,14 +123,12 @@ def told(
     stage: Stage, telling: Telling, first: int = 0, count: int | None = None, keys: Sequence[str] = ()
 ) -> Provenance:  # fmt: skip
     """The record of program frames ``first`` … of a render, of some strips or of all."""
-    from lp_editor import __version__
-
     stop = first + count if count is not None else max((e.stop for e in stage.plan.events), default=first)
     changes = [*_segments(stage, telling, first, stop, keys), *_joints(stage, telling, first, stop, keys)]
     shown = [key for key in stage.plan.shots if not keys or key in keys]
     tags = dict.fromkeys(stage.footage[key].info.provenance for key in shown if stage.footage[key].info.provenance)
     return Provenance(
-        __version__, stage.engine.name, stage.engine.fingerprint, str(getattr(stage.engine, "weights", "")), telling.project,
+        VERSION, stage.engine.name, stage.engine.fingerprint, str(getattr(stage.engine, "weights", "")), telling.project,
         tuple(sorted(changes, key=lambda c: (c.frames, c.mark))), telling.consent, tuple(_earlier(tags)),
     )  # fmt: skip
 
