@@ -17,23 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.controls import Controls
-from lp_editor.engine import Engine, Look, Motion, Patch
+from lp_editor.engine import Engine, Look, Patch
 from lp_editor.face import Face, FacePicture, FaceTrack
 from lp_editor.media.picture import Picture, VideoFormat, fit
 from lp_editor.plan import FacePlan, Plan
+from lp_editor.render import joints
 from lp_editor.render.ahead import ahead
 from lp_editor.render.cast import Cast
 from lp_editor.render.compositor import apply_patches, matte
 from lp_editor.render.drive import driven
 from lp_editor.render.footage import Footage, Sources, face_picture, runs
-from lp_editor.render.morph import dissolve, morph
+from lp_editor.render.morph import dissolve
 from lp_editor.render.report import Report
 from lp_editor.render.stores import PatchStore, digest
 from lp_editor.timeline.cut import Black, Dissolve, Morph, Shown, Strip
 from lp_editor.timeline.cut import Picture as Node
-
-FAR = 0.6
-"""Face widths between the two sides of a joint from which on a morph shows (seen on the test films)."""
 
 BATCH = 8
 """Frames handed to the engine at once, at most."""
@@ -92,7 +90,8 @@ class Stage:
         if isinstance(node, Dissolve):
             return self._dissolved(node, first, count)
         if isinstance(node, Morph):
-            return self._morphed(node, first, count)
+            whole = np.full((self.format.height, self.format.width), 255, np.uint8)
+            return (Finished(picture, whole) for picture in joints.pictures(self, node, first, count))
         return self._black(count)
 
     def _black(self, count: int) -> Iterator[Finished]:
@@ -109,7 +108,7 @@ class Stage:
 
     def _shown(self, strip: Strip, first: int, count: int) -> Iterator[Finished]:
         profile = self.report.profile
-        for picture, patches in self._edited(strip, first, count):
+        for picture, patches in self.edited(strip, first, count):
             with profile.step("composite"):
                 made, changed = apply_patches(picture, patches), matte(patches, picture.format)
             with profile.step("fit"):
@@ -129,7 +128,7 @@ class Stage:
 
     # --- faces ----------------------------------------------------------------------------------------------------
 
-    def _edited(self, strip: Strip, first: int, count: int) -> Iterator[tuple[Picture, list[Patch]]]:
+    def edited(self, strip: Strip, first: int, count: int) -> Iterator[tuple[Picture, list[Patch]]]:
         """A strip's filmed pictures, each with the patches of all its faces.
 
         Where the engine leaves the processor free, reading and editing run ahead of it and of what follows.
@@ -244,77 +243,23 @@ class Stage:
             read = {i: face_picture(picture, _sure(track.at(i))) for i, picture in pictures}
         return [read[i] for i in at if i in read]
 
-    # --- joints ---------------------------------------------------------------------------------------------------
-
-    def _morphed(self, node: Morph, first: int, count: int) -> Iterator[Finished]:
-        """The frames of a joint: each side brought to the shared pose, then flow and dissolve."""
-        blend = self.plan.blends[node.joint.id]
-        a, b = node.outgoing.strip, node.incoming.strip
-        whole = np.full((self.format.height, self.format.width), 255, np.uint8)
-        sides = self._edited(a, first, count), self._edited(b, first, count)
-        for i, ((pa, patches_a), (pb, patches_b)) in enumerate(zip(*sides, strict=True)):
-            weight = float(blend.weights[first + i - blend.first])
-            face_a, face_b = self._held(node, a, pa, first + i), self._held(node, b, pb, first + i)
-            if face_a and face_b:
-                self._note_distance(node, face_a[0].face, face_b[0].face)
-                patches_a = [*patches_a, *self._brought(face_a, face_b[1], weight)]
-                patches_b = [*patches_b, *self._brought(face_b, face_a[1], 1 - weight)]
-            out, into = apply_patches(pa, patches_a), apply_patches(pb, patches_b)
-            picture = morph(fit(out, self.format), fit(into, self.format), weight)
-            yield Finished(picture, whole)
-
-    def _note_distance(self, node: Morph, a: Face, b: Face) -> None:
-        """Tell when two faces are so far apart that no morph will hide it."""
-        far = float(np.linalg.norm(a.points[:468, :2].mean(0) - b.points[:468, :2].mean(0))) / max(a.width, 1.0)
-        if far > FAR:
-            clip = node.outgoing.strip.clip
-            self.report.note(
-                f'joint {node.joint.id} at the end of "{clip.name}": the faces lie more than {FAR:g} face widths apart; '
-                "the morph will show"
-            )
-
-    def _held(self, node: Morph, strip: Strip, picture: Picture, frame: int) -> tuple[FacePicture, Motion, Look] | None:
-        """The face of one side of a joint on a program frame, as filmed."""
-        footage, track = self.footage[strip.key], self.cast.joints.get((strip.key, node.joint.id))
-        index = int(self.indices(footage, frame, 1)[0])
-        face = track.at(index) if track else None
-        if track is None or face is None:
-            self.report.note(f'joint {node.joint.id} at the end of "{node.outgoing.strip.clip.name}": '
-                             "a side shows no face on some frames; there it is a morph without it")  # fmt: skip
-            return None
-        look = self.look(footage, str(track.id), track)
-        seen = face_picture(picture, face)
-        return seen, self.engine.analyze(look, [seen])[0], look
-
-    def _brought(self, side: tuple[FacePicture, Motion, Look], other: Motion, weight: float) -> list[Patch]:
-        """The patch that takes one side's face ``weight`` of the way to the other's."""
-        face, motion, look = side
-        made = self.engine.synthesize(look, [face], [motion], [motion.toward(other, weight)])[0]
-        return [made] if made is not None else []
-
     # --- names ----------------------------------------------------------------------------------------------------
 
     def describe(self, node: Node, first: int, count: int) -> list[object]:
         """All that decides the pictures of some frames of an event, to be hashed."""
         if isinstance(node, Shown):
-            return self._describe_strip(node.strip, first, count)
+            return self.describe_strip(node.strip, first, count)
         if isinstance(node, Dissolve):
             weights = [node.weight(Fraction(first + i) / self.plan.rate, self.plan.rate) for i in range(count)]
             sides = [self.describe(side, first, count) for side in (node.outgoing, node.incoming)]
             return ["dissolve", weights, *sides]
         if isinstance(node, Morph):
-            blend = self.plan.blends[node.joint.id]
-            weights = [float(w) for w in blend.weights[first - blend.first :][:count]]
-            sides = [self._describe_strip(s.strip, first, count) for s in (node.outgoing, node.incoming)]
-            tracks = [
-                self._points_digest(self.footage[s.strip.key], self.cast.joints.get((s.strip.key, node.joint.id)), first, count)
-                for s in (node.outgoing, node.incoming)
-            ]  # fmt: skip
-            return ["morph", weights, self.engine.fingerprint, *sides, *tracks]
+            return joints.describe(self, node, first, count)
         assert isinstance(node, Black)
         return ["black", count]
 
-    def _describe_strip(self, strip: Strip, first: int, count: int) -> list[object]:
+    def describe_strip(self, strip: Strip, first: int, count: int) -> list[object]:
+        """All that decides a strip's pictures on some program frames."""
         footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
         indices = self.indices(footage, first, count)
         rows = slice(first - shot.first, first - shot.first + count)
@@ -329,10 +274,10 @@ class Stage:
         ]  # fmt: skip
         return [
             self.engine.fingerprint, self.look(footage, plan.face, track).fingerprint,
-            digest(*_arrays(plan.controls[rows])), self._points_digest(footage, track, first, count), drives,
+            digest(*_arrays(plan.controls[rows])), self.points_digest(footage, track, first, count), drives,
         ]  # fmt: skip
 
-    def _points_digest(self, footage: Footage, track: FaceTrack | None, first: int, count: int) -> str:
+    def points_digest(self, footage: Footage, track: FaceTrack | None, first: int, count: int) -> str:
         """A name for the landmarks that some program frames of a strip show."""
         if track is None:
             return ""
