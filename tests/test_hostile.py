@@ -278,7 +278,7 @@ def test_held_frames_are_counted_as_one_by_one(speed: F, start: F, first: int, c
     project = one_clip(F(2))
     clip = replace(next(project.clips()), speed=speed, source=Span(start, F(2)))
     info: Any = type("Info", (), {"video": type("Video", (), {"duration": F(1), "count": 25})()})()
-    footage = Footage(Strip(clip), info, F(0))  # type: ignore[arg-type]
+    footage = Footage(Strip(clip), info, F(0))
     times = [footage.strip.source_time(F(f) / 25) for f in range(first, first + count)]
     assert footage.held(first, count, F(25)) == sum(not 0 <= t < 1 for t in times)
     assert Shown(footage.strip)
