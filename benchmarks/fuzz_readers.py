@@ -81,10 +81,15 @@ STEP: list[Callable[[], None]] = []
 """Told that one thing a user asks for is over, and the next begins: each has its own ten seconds."""
 
 
-def attempt(work: Callable[[], object]) -> None:
-    """Do something that may well be refused."""
+def step() -> None:
+    """One thing is over, the next begins."""
     for told in STEP:
         told()
+
+
+def attempt(work: Callable[[], object]) -> None:
+    """Do something that may well be refused."""
+    step()
     with suppress(LpEditorError):
         work()
 
@@ -95,6 +100,7 @@ def attempt(work: Callable[[], object]) -> None:
 def project(path: Path, out: Path) -> None:
     """Open, look, mark, save in place and in every dialect, split for renders and written, opened again."""
     document = verbs.open_project(path, rate="25" if path.suffix == ".edl" else None, registry=registry())
+    step()
     json.dumps(summary(document))
     attempt(lambda: cut(document.project))
     attempt(lambda: heard(document.project))
@@ -113,10 +119,13 @@ def marked(document: Document, clip: Clip) -> None:
     """Marks with a smile, a look, and a joint; saved, and opened again."""
     now = document
     for effect, params in (("expression", {"smile": "0.5@0,0.7@1f"}), ("gaze", {"x": "0.3"}), ("", {"preset": "smile"})):
+        step()
         with suppress(LpEditorError):
             now = verbs.mark(now, effect, clip=clip.place, params=params, registry=registry()).document
     attempt(lambda: verbs.mark(now, "stitch", clip=clip.place, registry=registry()))
+    step()
     now = now.save()
+    step()
     open_document(now.path)
     for segment in [s.id for c in now.project.clips() for s in c.segments][:2]:
         attempt(lambda segment=segment: verbs.set_key(now, segment, "smile", "3f", 0.5, "smooth"))  # type: ignore[misc]
@@ -132,6 +141,7 @@ def relinked(document: Document, clip: Clip, folder: Path) -> None:
     (folder / "render.mp4").write_bytes(b"")
     rendered = Rendered(clip.place, part, folder / "render.mp4", Span(shown.start, third), Span(shown.start, third))
     for above in (False, True) if clip.place.split(">")[-1].startswith("V") else (False,):  # as the verb does
+        step()
         with suppress(LpEditorError):
             made = document.relinked([rendered], above)
             for name in (document.returned_name, "r.otio", "r.xml", "r.fcpxml", "r.edl"):
@@ -213,7 +223,7 @@ def preset(path: Path, out: Path) -> None:
     (folder / "one.json").write_bytes(path.read_bytes())
     found = Registry(SimpleNamespace(), _Presets(folder), *_effects())
     for name in list(found.presets):
-        document = verbs.open_project(out / "plain.otio", registry=found)
+        document = open_document(out / "plain.otio")
         attempt(lambda name=name, document=document: verbs.mark(document, "", at="1f", params={"preset": name}, registry=found))  # type: ignore[misc]
 
 
@@ -235,7 +245,7 @@ def _effects() -> list[object]:
 
 def speech_text(path: Path, out: Path) -> None:
     """A text that is to be said, and a text file as the command takes it."""
-    command(["speech", "--text", str(path), "-o", str(out / "speech.json"), "--force"])
+    attempt(lambda: command(["speech", "--text", str(path), "-o", str(out / "speech.json"), "--force"]))
     text = path.read_text(encoding="utf-8", errors="replace")[:3000]
     read_text(text, "en", 1.0, Path(os.environ["LP_EDITOR_CACHE"]) / "speech")
 
@@ -285,6 +295,7 @@ def weights(path: Path, out: Path) -> None:
 def command(words: list[str]) -> None:
     """A command as it is typed; what it prints must be plain. A refusal is raised as one of ours."""
     said, told = io.StringIO(), io.StringIO()
+    step()
     with redirect_stdout(said), redirect_stderr(told):
         code = main(words)
     for text in (said.getvalue(), told.getvalue()):
@@ -314,8 +325,9 @@ def commands(path: Path, out: Path) -> None:
         attempt(lambda words=words: command(words))  # type: ignore[misc]
 
 
-def media_commands(path: Path, out: Path) -> None:
-    """A film from the command line."""
+def told_of(path: Path, out: Path) -> None:
+    """What a file says was done to it."""
+    command(["provenance", str(path), "--json"])
     command(["provenance", str(path)])
 
 
@@ -332,6 +344,7 @@ READERS: Mapping[str, Reader] = {
         Reader("sidecar", (".lp.json",), json_changed, sidecar),
         Reader("commands", (".otio", ".xml", ".fcpxml", ".edl"), text_changed, commands),
         Reader("texts", (".marks.txt",), text_changed, texts),
+        Reader("provenance", (".told.mp4.lp.json", ".mkv"), json_changed, told_of),
         Reader("curve", (".curve.json",), json_changed, curve),
         Reader("preset", (".preset.json",), json_changed, preset),
         Reader("watched", (".watch.json",), json_changed, done_list),

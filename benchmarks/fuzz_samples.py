@@ -11,6 +11,7 @@ import wave
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from lp_editor.media.codecs import Codec, Delivery
 from lp_editor.media.picture import Picture, VideoFormat
 from lp_editor.media.sink import Slate, SoundTrack, encode_chunk, join_chunks
 from lp_editor.registry import Registry
+from lp_editor.render.provenance import Change, Provenance
 from lp_editor.render.report import silent
 from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Marker, Media, Project, Span, Track
@@ -54,6 +56,7 @@ def samples(folder: Path) -> None:
     film_portrait(folder / "film.mp4", silent, FRAMES)
     _projects(folder)
     _texts(folder)
+    _told(folder)
     _media(folder)
     _weights(folder)
 
@@ -95,6 +98,15 @@ def _returned(document: Document, folder: Path) -> None:
     shutil.copy(work / "cut.xml.lp.json", folder / "cut.lp.json")
     shutil.copy(work / ".lp-renders.json", folder / "renders.lp.json")
     shutil.rmtree(work)
+
+
+def _told(folder: Path) -> None:
+    """What lies beside a rendered film."""
+    change = Change("expression", "smile=0.5", "s1", "A003", "V1/1", "a.mov", "00ff", ("00:00:00:04", "00:00:00:12"),
+                    ("01:00:00:04", "01:00:00:12"), (4, 8), "largest", "1")  # fmt: skip
+    record = Provenance("0.1.0", "mesh", "mesh-8", "", "cut", (change,), "signed")
+    kept = {"version": 1, "provenance": replace(record, earlier=(record,)).to_json()}
+    (folder / "a.told.mp4.lp.json").write_text(json.dumps(kept))
 
 
 def _texts(folder: Path) -> None:

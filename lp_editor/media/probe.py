@@ -189,8 +189,8 @@ def _start(stream: Any) -> Fraction:
 
 
 def _video(path: Path, container: Any, stream: Any) -> VideoInfo:
-    stream.thread_type = "AUTO"
     _check_size(path, stream.codec_context)
+    stream.thread_type = "AUTO"
     first = next(decoded(container, stream), None)
     if first is None:
         raise MediaError(
@@ -225,6 +225,8 @@ def _video(path: Path, container: Any, stream: Any) -> VideoInfo:
 
 def _check_size(path: Path, context: Any) -> None:
     """Refuse pictures that take more memory than any camera's, before one is decoded. Raises `MediaError`."""
+    if context is None:
+        raise MediaError(f"{path}: its pictures are of a codec that is not known here; export it again")
     sizes = [c.bits for c in context.format.components] if context.format else []
     held = context.width * context.height * sum(1 if bits <= 8 else 2 if bits <= 16 else 4 for bits in sizes)
     if held > MOST_BYTES:
@@ -296,6 +298,8 @@ def _longs(numbers: NDArray[Any]) -> array[int]:
 def _audio(stream: Any, zero: Fraction) -> AudioInfo:
     duration = Fraction(stream.duration or 0) * Fraction(stream.time_base)
     context = stream.codec_context
+    if context is None:
+        raise MediaError("its sound is of a codec that is not known here; export it again")
     bits = 24 if context.name.startswith(("pcm_s24", "flac", "alac")) else 32
     if not (context.format and context.layout and context.layout.nb_channels and RATES[0] <= stream.rate <= RATES[1]):
         raise MediaError("its sound says no layout, or no rate that makes sense; export it again")

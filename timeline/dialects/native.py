@@ -44,11 +44,14 @@ class NativeFile:
 
     def marked(self, before: Project, after: Project) -> NativeFile:
         """The file with other marks; nothing else of the tree moves. Markers whose marks were taken back go."""
-        tree = copy.deepcopy(self.tree)
+        tree = self.tree
         old, joints_in, joints_before = by_place(before), _joints_in(after), _joints_in(before)
         for clip in after.clips():
             was, joint_in = old[clip.place], joints_in.get(clip.place)
-            if (was.segments, was.joint, joints_before.get(clip.place)) != (clip.segments, clip.joint, joint_in):
+            changed = (was.segments, was.joint, joints_before.get(clip.place)) != (clip.segments, clip.joint, joint_in)
+            if changed or (clip.checks and clip.checks != was.checks):
+                tree = otio.copied_at(tree, self.addresses[clip.place])
+            if changed:
                 node = otio.node_at(tree, self.addresses[clip.place])
                 _patch(node, clip, joint_in)
                 _unmark(node, set(_ids(was)) - set(_ids(clip)), Fraction(0))
@@ -57,6 +60,7 @@ class NativeFile:
                 node["markers"] = [*(node.get("markers") or []), *(otio.marker_node(m, clip.rate) for m in clip.checks)]
         gone = {i for c in before.clips() for i in _ids(c)} - {i for c in after.clips() for i in _ids(c)}
         if gone:
+            tree = copy.deepcopy(tree)
             start = otio.start_of(otio.node_at(tree, self.top))
             for row in otio.marked_rows(otio.node_at(tree, self.top)):
                 _unmark(row, gone, start)

@@ -6,6 +6,7 @@ of a file is lost by being read (OpenTimelineIO itself changes floats and refuse
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,6 +82,15 @@ def node_at(tree: Any, address: Address) -> Node:
         tree = tree[step]
     assert isinstance(tree, dict)
     return tree
+
+
+def copied_at(tree: Any, address: Address) -> Any:
+    """A tree with a copy of its own of the node at an address, and of what that lies in; the rest is shared."""
+    if not address:
+        return copy.deepcopy(tree)
+    made = copy.copy(tree)
+    made[address[0]] = copied_at(tree[address[0]], address[1:])
+    return made
 
 
 def read(tree: Any, path: Path, top: Address = ()) -> tuple[Project, Mapping[str, Address]]:

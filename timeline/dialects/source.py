@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -148,7 +149,7 @@ def chosen(names: Sequence[str], wanted: str | None, path: Path) -> int:
         return 0
     exact = [i for i, name in enumerate(names) if name == wanted]
     near = exact or [i for i, name in enumerate(names) if name.lower() == wanted.lower()]
-    if not near and wanted.isdigit() and 1 <= int(wanted) <= len(names):
+    if not near and re.fullmatch(r"\d{1,9}", wanted) and 1 <= int(wanted) <= len(names):
         near = [int(wanted) - 1]
     if not near:
         raise ProjectError(f"{path} has no sequence {wanted!r}; it has {', '.join(map(repr, names))}")
