@@ -151,11 +151,27 @@ def _take(made: _Words, word: str, key: str, sign: str, value: str, where: str) 
             raise ProjectError(f"{where}: {key} is given twice")
         made.params[key] = value
     elif not made.word:
-        made.word = word.lower()
+        made.word = word.lower().rstrip(".:!")
     elif TIME.fullmatch(word) and made.length is None:
         made.length = word.lower()
     elif word.strip():
         raise ProjectError(f"{where}: {word[:40]!r} is neither key=value nor a length (12f, 2s)")
+
+
+def hidden(request: Request, project: Project) -> bool:
+    """Whether a marker lies on a part of its clip's media that the clip does not show, so that it is not meant there.
+
+    Applications write all markers of the media on every clip of them.
+    """
+    clip, span = request.clip, request.marker.span
+    if clip is None:
+        return False
+    length = _length(request, project.rate)
+    if length is not None:
+        span = Span(span.start, length * (abs(clip.speed) or 1))
+    if span.duration:
+        return span.intersect(clip.source) is None and span.start != clip.source.stop
+    return not clip.source.start <= span.start <= clip.source.stop
 
 
 @dataclass(frozen=True)
@@ -181,10 +197,11 @@ class Placing:
     def placed(self, request: Request) -> list[tuple[Clip, Span]]:
         """The clips and source spans that a request covers: its own clip, or every clip a timeline marker reaches over.
 
-        A point reaches to the next marker beside it, or to its clip's end. Raises `ProjectError` where nothing is there.
+        A point reaches to the next marker beside it, or to its clip's end. Raises `ProjectError` where on the timeline
+        nothing is there.
         """
         found = self._on_clip(request) if request.clip else self._on_timeline(request)
-        if not found:
+        if not found and request.clip is None:
             raise ProjectError(f"{request.where}: no picture lies there")
         return found
 

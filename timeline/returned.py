@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
 
 from lp_editor.errors import LpEditorError
@@ -33,24 +34,36 @@ class Came:
     own: Fraction
     speed: Fraction
 
-    def still_right(self, clip: Clip) -> Rendered | None:
+    def still_right(self, clip: Clip, rate: Fraction) -> Rendered | None:
         """What need not be rendered again for a clip: its render, if that still shows what is asked; else None.
 
-        It does while it covers the clip at its own speed and the marks are those it was made with.
+        It does while it covers what is marked of the clip, at the clip's own speed, and the marks are those it was made
+        with. Where it does not cover all of the clip, the part that is marked shows it, in whole frames at ``rate``.
         """
         render = self.render
         path = Path(render.path)
         marks = tuple(s for s in render.segments if s.span.intersect(clip.source))
-        inside = render.available.start <= self.own and self.own + clip.record.duration <= render.available.stop
-        if self.speed != 1 or clip.joint or clip.segments != marks or not inside or not is_file(path):
+        if self.speed != 1 or clip.joint or clip.segments != marks or not is_file(path):
             return None
-        into = self.own - render.available.start
+        before = self.own - render.available.start  # so much of the file lies ahead of the clip
+        covered = Span(clip.record.start - before, render.available.duration).intersect(clip.record)
+        record = clip.record if covered == clip.record else _marked(clip, rate)
+        if covered is None or record is None or covered.intersect(record) != record:
+            return None
         start = clip.source_time(clip.record.start)
-        available = Span(start - into, render.available.duration)
-        return Rendered(
-            clip.place, clip.record, path, available, Span(start, clip.record.duration), render.available.start,
-            render.provenance,
-        )  # fmt: skip
+        available = Span(start - before, render.available.duration)
+        shown = Span(start + record.start - clip.record.start, record.duration)  # the file plays at the record's pace
+        return Rendered(clip.place, record, path, available, shown, render.available.start, render.provenance)
+
+
+def _marked(clip: Clip, rate: Fraction) -> Span | None:
+    """The part of a clip from its first marked frame to its last, in whole frames of the program."""
+    spans = [s for segment in clip.segments if (s := clip.record_span(segment.span).intersect(clip.record))]
+    if not spans:
+        return None
+    first = floor(min(s.start for s in spans) * rate) / rate
+    stop = ceil(max(s.stop for s in spans) * rate) / rate
+    return Span.between(first, stop).intersect(clip.record)
 
 
 @dataclass(frozen=True)

@@ -135,8 +135,14 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(path.name + SIDECAR)
 
 
-def sidecar_of(project: Project, rendered: Sequence[Rendered], before: Sidecar) -> Sidecar:
-    """What the sidecar of a project has to keep, with the renders it knew before."""
+def sidecar_of(
+    project: Project, rendered: Sequence[Rendered], before: Sidecar, same: Mapping[str, Render]
+) -> Sidecar:  # fmt: skip
+    """What the sidecar of a project has to keep, with the renders it knew before.
+
+    ``same`` are renders that came back and were not made again, by place: they stay as they were made, whatever part of
+    them a clip shows now.
+    """
     entries = tuple(
         Entry(c.id, c.place, c.name, media_key(c.media), c.source, c.segments, c.joint)
         for c in project.clips() if c.segments or c.joint
@@ -145,7 +151,8 @@ def sidecar_of(project: Project, rendered: Sequence[Rendered], before: Sidecar) 
     texts = [m for c in project.clips() for m in c.markers] + list(project.markers)
     dropped = tuple(dict.fromkeys(i for m in texts for i in marks.ids_of(m) if i not in known))
     clips = {c.place: c for c in project.clips()}
-    renders = [_render(r, clips[r.place]) for r in rendered]
+    made = [same.get(r.place) or _render(r, clips[r.place]) for r in rendered]
+    renders = list({r.path: r for r in made}.values())
     kept = [r for r in before.renders if r.path not in {n.path for n in renders}]
     return Sidecar(entries, dropped, (*kept, *renders))
 

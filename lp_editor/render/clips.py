@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 
 from lp_editor.errors import OutputError
@@ -32,11 +32,7 @@ from lp_editor.render.stores import ChunkStore
 from lp_editor.timeline.cut import Event, Heard, Morph, Shown, Strip, cut, strips
 from lp_editor.timeline.model import Project, Span
 from lp_editor.timeline.relink import Rendered
-from lp_editor.timeline.timecode import timecode
-
-HANDLES = 24
-"""Frames on each side of a rendered stretch, so that an editor can trim it (nle notes)."""
-
+from lp_editor.timeline.timecode import nominal, timecode
 
 LONGEST_NAME = 100
 """Bytes of a clip's name in a file's; systems take 255 in all."""
@@ -71,7 +67,7 @@ def render_clips(
     events = cut(project)
     marked = {k: s for k, s in strips(events).items() if s.clip.segments or _joints(events, k)}
     shown = [e for e in events if marked.keys() & strips([e]).keys()]
-    with opened(project, registry, shown, settings, progress, HANDLES) as stage:
+    with opened(project, registry, shown, settings, progress, settings.handles) as stage:
         stretches = list(_stretches(stage, marked, shown, folder, settings))
         make_folder(folder)
         for stretch in stretches:
@@ -110,7 +106,7 @@ def _stretches(
         spans = [(visible.start, visible.stop)] if settings.whole and spans else spans
         spans = [(max(a, visible.start), min(b, visible.stop)) for a, b in spans]
         for number, (a, b) in enumerate(merged([s for s in spans if s[1] > s[0]]), 1):
-            lead, tail = _handles(stage.footage[key], a, b, rate)
+            lead, tail = _handles(stage.footage[key], a, b, rate, settings.handles)
             name = f"{_safe(strip.clip.name)}_{_safe(key)}_{number}{settings.delivery.codec.suffix}"
             yield Stretch(strip, a, b, lead, tail, folder / name)
 
@@ -132,12 +128,12 @@ def _safe(name: str) -> str:
     return plain.encode()[:LONGEST_NAME].decode(errors="ignore").strip("-.") or "clip"
 
 
-def _handles(footage: Footage, first: int, stop: int, rate: Fraction) -> tuple[int, int]:
-    """How many frames the media has for handles on each side, at most `HANDLES`."""
+def _handles(footage: Footage, first: int, stop: int, rate: Fraction, most: int) -> tuple[int, int]:
+    """How many frames the media has for handles on each side, at most so many."""
     lead = tail = 0
-    while lead < HANDLES and not footage.held(first - lead - 1, 1, rate):
+    while lead < most and not footage.held(first - lead - 1, 1, rate):
         lead += 1
-    while tail < HANDLES and not footage.held(stop + tail, 1, rate):
+    while tail < most and not footage.held(stop + tail, 1, rate):
         tail += 1
     return lead, tail
 
@@ -185,6 +181,11 @@ def _slate(footage: Footage, start: Fraction, rate: Fraction, settings: Settings
     return Slate(timecode(start, rate, footage.info.drop_frame or drop), reel, record)
 
 
+def _counted(start: Fraction, rate: Fraction) -> Fraction:
+    """A source time as timecode at the program's rate says it: whole frames, from midnight on."""
+    return Fraction(floor(start * rate + Fraction(1, 10**6)) % (nominal(rate) * 3600 * 24)) / rate
+
+
 def _rendered(stretch: Stretch, span: Span, rate: Fraction) -> Rendered:
     """What the project has to know of a file."""
     strip = stretch.strip
@@ -197,7 +198,8 @@ def _rendered(stretch: Stretch, span: Span, rate: Fraction) -> Rendered:
     start = strip.source_time(span.start)
     into = strip.program_time(record.start) - span.start
     available = Span(start, span.duration)
-    return Rendered(strip.key, record, stretch.path, available, Span(start + into, record.duration))
+    shown = Span(start + into, record.duration)
+    return Rendered(strip.key, record, stretch.path, available, shown, _counted(start, rate))
 
 
 def _events(strip: Strip, first: int, stop: int, events: Sequence[Event]) -> list[Event]:

@@ -60,6 +60,8 @@ class Settings:
     """Of marked stretches: each marked clip as one file, from end to end."""
     consent: str = ""
     """The editor's record of whose faces were changed with whose consent; every file bears it."""
+    handles: int = 24
+    """Of marked stretches: frames past either end, as far as the media go, so that an editor can trim them."""
     smart: bool = False
     """Copy packets where nothing was touched and the codec is the footage's; of whole programs only."""
     verify: bool = False

@@ -15,7 +15,7 @@ from pathlib import Path
 from lp_editor.errors import ProjectError, TimeError
 from lp_editor.timeline.dialects.source import ZERO, Reading, laid, paced
 from lp_editor.timeline.model import Clip, Item, Marker, Media, Project, Span, Track, Transition
-from lp_editor.timeline.timecode import NTSC, exact_number, rate_text, timecode_frames
+from lp_editor.timeline.timecode import NTSC, exact_number, nominal, rate_text, timecode_frames
 from lp_editor.timeline.urls import file_name, url_to_path
 
 TIMECODE = r"\d{1,2}[:;.]\d{2}[:;.]\d{2}[:;.]\d{2,3}"
@@ -129,7 +129,8 @@ def _remark(event: Event, line: str, rate: Fraction, drop: bool, reading: Readin
     """A line under an event: its names, its speed, its markers."""
     motion = re.match(r"^\s*M2\s+(.*?)\s+(-?\d+(?:\.\d+)?)\s+" + TIMECODE, line)
     if motion:
-        event.speed = paced(_speed(motion[2], event, reading) / rate, f"{reading.path}, event {event.number}")
+        where = f"{reading.path}, event {event.number}"
+        event.speed = paced(_paced(_speed(motion[2], event, reading), rate), where)
         return
     resolve = re.match(r"^\s*\|C:\S*\s*\|M:(.*?)\s*\|D:(\d{1,12})(?!\d)", line)
     if resolve:
@@ -152,6 +153,18 @@ def _speed(text: str, event: Event, reading: Reading) -> Fraction:
         return exact_number(text)
     except ValueError as error:
         raise ProjectError(f"{reading.path}, under event {event.number}: its speed is {error}") from None
+
+
+def _paced(fps: Fraction, rate: Fraction) -> Fraction:
+    """The speed that a motion's frames per second mean: they are rounded, and 24 may stand for 23.976.
+
+    A whole per cent within what they may mean is meant.
+    """
+    half = Fraction(1, 20)
+    least, most = sorted(((abs(fps) - half) / nominal(rate), (abs(fps) + half) / rate))
+    near = Fraction(round(abs(fps) / nominal(rate) * 100), 100)
+    speed = near if least <= near <= most else abs(fps) / nominal(rate)
+    return -speed if fps < 0 else speed
 
 
 def _locator(event: Event, text: str, rate: Fraction, drop: bool, reading: Reading) -> None:
@@ -180,7 +193,12 @@ def _tracks(events: Sequence[Event], start: int, rate: Fraction, reading: Readin
             reading.note(f"event {event.number} is on the channel {event.channel}, which is no track; left out")
     for place in sorted(lanes, key=lambda p: (p[0] == "A", int(p[1:]))):
         kind = "video" if place[0] == "V" else "audio"
-        yield Track(place, kind, laid(_row(lanes[place], place, start, rate, reading)))  # type: ignore[arg-type]
+        yield Track(place, kind, laid(_row(_in_order(lanes[place]), place, start, rate, reading)))  # type: ignore[arg-type]
+
+
+def _in_order(events: Sequence[Event]) -> list[Event]:
+    """Events as they come in the record; lists may be sorted by source (C mode)."""
+    return sorted(events, key=lambda event: event.times[2])
 
 
 def _row(events: Sequence[Event], place: str, start: int, rate: Fraction, reading: Reading) -> Iterator[Item]:

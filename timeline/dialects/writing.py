@@ -9,6 +9,7 @@ from pathlib import Path
 from lp_editor.errors import OutputError
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.dialects import (
+    aaf_write,
     edl_write,
     fcpxml_patch,
     fcpxml_write,
@@ -34,24 +35,27 @@ class Written:
 
 
 def write(
-    project: Project, rendered: Sequence[Rendered], dialect: str, target: Path, above: bool = False
+    project: Project, rendered: Sequence[Rendered], dialect: str, target: Path, above: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> Written:  # fmt: skip
-    """A project in a dialect. Raises `OutputError` for one that is not written."""
+    """A project in a dialect, its pictures of a size. Raises `OutputError` for one that is not written."""
     losses = Losses()
     if dialect in ("otio", "resolve"):
         return _otio(project, rendered, target, dialect == "resolve", above)
-    if dialect != "edl":
+    if dialect not in ("edl", "aaf"):
         project, rendered = settled(project, rendered, losses)
     if dialect == "xmeml":
-        text = xmeml_write.write(project, losses)
+        text = xmeml_write.write(project, losses, size)
         plain: Source = xmeml_patch.opened(markup.parse(text.encode("utf-8", "replace"), target), target, None)
     elif dialect == "fcpxml":
-        text = fcpxml_write.write(project, losses)
+        text = fcpxml_write.write(project, losses, size)
         plain = fcpxml_patch.opened(markup.parse(text.encode("utf-8", "replace"), target), target, None)
     elif dialect == "edl":
         return Written(edl_write.write(split_model(project, rendered), losses).encode("utf-8", "replace"), losses.lines)
+    elif dialect == "aaf":
+        return Written(aaf_write.write(split_model(project, rendered), losses, target), losses.lines)
     else:
-        raise OutputError(f"{target}: a project is written as .otio, .xml, .fcpxml or .edl")
+        raise OutputError(f"{target}: a project is written as .otio, .xml, .fcpxml, .edl or .aaf")
     marked = plain.marked(plain.project, project)
     made = _shown(marked, project, rendered, above)
     return Written(made.content(), [*losses.lines, *_joints(project, dialect)])
