@@ -215,7 +215,7 @@ def _mark(asked: argparse.Namespace) -> int:
         document, effect, clip=asked.clip, at=asked.at, length=asked.length, params=params, registry=installed()
     )
     document, clip, mark = _with_keys(asked, made.document, made.clip, made.mark)
-    tell_losses(document.save(asked.output))
+    tell_losses(verbs.save(document, asked.output))
     if asked.json:
         stored = segment_to_json(mark) if isinstance(mark, Segment) else joint_to_json(mark)
         print(json.dumps({"clip": {"name": clip.name, "id": clip.id, "place": clip.place}, "mark": stored}))
@@ -271,7 +271,7 @@ def _propose(asked: argparse.Namespace, document: Document, effect: str) -> int:
     for segment in segments:
         print(f"marked {clip.name} ({clip.place}): {segment_text(segment, clip)}")
     if segments:
-        changed.save(asked.output)
+        tell_losses(verbs.save(changed, asked.output))
         hint(asked.project, asked.output)
     else:
         print(f"{effect} finds nothing to mark in {clip.name}")
