@@ -47,9 +47,6 @@ ENGINES = ("mesh", pytest.param("liveportrait", marks=pytest.mark.slow))
 UP, DOWN, RIGHT = -1, 1, 1
 """In the picture, whose y runs down."""
 
-TAKE = Path(__file__).parent / "take.csv"
-"""A Live Link Face recording: a face at rest for a frame, then with its jaw dropped."""
-
 STAYS = 0.12
 """A blendshape that nobody asked for moves by no more."""
 
@@ -161,11 +158,6 @@ ROWS: Mapping[str, Row] = {
         {"x": "0.7"}, 5,
         rising({"eyeLookOutLeft": 0.2, "eyeLookInRight": 0.2}, ("jawOpen", "browInnerUp", "mouthSmileLeft")),
         pushed({(11, 0): RIGHT, (15, 0): RIGHT}, (1, 2, 14, 17, 19, 20)),
-    ),
-    "performance": Row(
-        {"driver": str(TAKE), "motion": "relative", "regions": "lips"}, 5,
-        rising({"jawOpen": 0.08}, ("browInnerUp", "eyeLookOutLeft", "eyeBlinkLeft")),
-        pushed({(19, 1): DOWN}, (1, 2, 11, 13, 15, 16)),
     ),
     "lip_sync": Row({"hears": "text", "text": "Mama.", "pace": "1.3"}, 11, speaks, drops_the_lip),
     "performance": Row(
