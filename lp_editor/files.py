@@ -26,7 +26,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
 
     An existing file keeps its permissions. Raises `OutputError` for whatever the system refuses.
     """
-    temporary = path.with_name(f".{path.stem[:100]}.{uuid4().hex[:8]}-{_here()}-{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f".{_short(path.stem)}.{uuid4().hex[:8]}-{_here()}-{os.getpid()}.part{path.suffix}")
     try:
         write(temporary)
         with temporary.open("rb+") as file:
@@ -40,6 +40,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
         with suppress(OSError):
             temporary.unlink()
     return path
+
+
+def _short(stem: str) -> str:
+    """As much of a name as a temporary one bears: systems count bytes, and take 255."""
+    return os.fsencode(stem)[:100].decode(errors="ignore")
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -69,7 +74,7 @@ def remedy(error: Exception) -> str:
 
 def sweep(path: Path) -> None:
     """Delete what writers of this file that were killed left beside it."""
-    shape = re.compile(rf"\.{re.escape(path.stem[:100])}{LEFT}{re.escape(path.suffix)}")
+    shape = re.compile(rf"\.{re.escape(_short(path.stem))}{LEFT}{re.escape(path.suffix)}")
     for name in _names(path.parent):
         if (match := shape.fullmatch(name)) and abandoned(path.parent / name, match[1], int(match[2])):
             with suppress(OSError):

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from lp_editor.cli.plain import plain_streams
 from lp_editor.errors import LpEditorError
 
 USER_ERROR, STOPPED, BUG = 2, 130, 1
@@ -49,7 +50,9 @@ def parser() -> Parser:
         hosts,
         models,
         people,
+        performing,
         project,
+        provenance,
         rendering,
         serve,
         speech,
@@ -64,8 +67,21 @@ def parser() -> Parser:
     top.add_argument("--version", action="version", version=f"lp-editor {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for module in (
-        demo, project, editing, rendering, farm, hosts, serve, people, speech, catalogue, models, cache,
-    ):  # fmt: skip
+        demo,
+        project,
+        editing,
+        rendering,
+        farm,
+        provenance,
+        hosts,
+        serve,
+        people,
+        performing,
+        speech,
+        catalogue,
+        models,
+        cache,
+    ):
         module.add(commands)
     return top
 
@@ -83,7 +99,12 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command; the exit code. Whatever names it prints, a terminal is sent nothing but text."""
+    with plain_streams():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         try:
             asked = parsed(arguments)

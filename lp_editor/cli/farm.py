@@ -174,7 +174,7 @@ def _job(asked: argparse.Namespace) -> int:
 
 PASSED_ON = (
     "sequence", "rate", "codec", "codec_profile", "quality", "speed", "depth", "encoder", "sound", "reel", "engine",
-    "device", "composite", "format", "handles",
+    "device", "composite", "format", "handles", "consent",
 )  # fmt: skip
 """Options of a job that its tasks are called with."""
 

@@ -102,7 +102,9 @@ def add_return(command: argparse.ArgumentParser) -> None:
         "--whole", action="store_true", help="each marked clip as one file, from end to end: for take selectors"
     )
     command.add_argument(
-        "--alpha", action="store_true", help="with --codec prores: 4444, opaque only where changed; lies on a track above"
+        "--alpha",
+        action="store_true",
+        help="with --codec prores: 4444, opaque only where changed; lies on a track above",
     )
     add_delivery(command)
 
@@ -121,7 +123,13 @@ def _roundtrip(asked: argparse.Namespace) -> int:
             registry=installed(), progress=progress,
         )  # fmt: skip
     tell_losses(made.document)
-    tell(made.report, str(made.path), asked.quiet, asked.json, returned(document.project, made.report, made.document.losses))
+    tell(
+        made.report,
+        str(made.path),
+        asked.quiet,
+        asked.json,
+        returned(document.project, made.report, made.document.losses),
+    )
     return 0
 
 
@@ -149,6 +157,10 @@ def add_delivery(command: argparse.ArgumentParser) -> None:
         help="h264 and hevc by the graphics processor where that works; faster, not equal to the bit from run to run",
     )  # fmt: skip
     command.add_argument("--sound", choices=("pcm", "aac", "flac"), default="", help="what sound is written as")
+    command.add_argument(
+        "--consent", metavar="NOTE",
+        help="your record of whose consent you have, kept in every file: a text, or @FILE; lp-editor provenance reads it",
+    )  # fmt: skip
     command.add_argument("--reel", metavar="NAME", help="the reel that files bear; without it the project's or media's")
 
 
@@ -174,6 +186,7 @@ def settings_of(asked: argparse.Namespace) -> Settings:
     """The settings of a render as the command line asks for them."""
     from lp_editor.media.codecs import Codec, Delivery
     from lp_editor.render.program import Settings
+    from lp_editor.render.provenance import consent_note
 
     asked_for = vars(asked)
     handles = asked_for.get("handles", 24)
@@ -190,6 +203,7 @@ def settings_of(asked: argparse.Namespace) -> Settings:
         executor_of(asked), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
         timings=getattr(asked, "timings", None), part=part_of(asked), smart=asked_for.get("smart", False),
         verify=asked_for.get("verify", False),
+        consent="" if getattr(asked, "consent", None) is None else consent_note(asked.consent),
         handles=handles,
     )  # fmt: skip
 

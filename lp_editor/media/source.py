@@ -85,11 +85,19 @@ class VideoSource:
         except MediaError:
             self._check()  # what became of the file says more than what became of the frame
             raise
-        except FFmpegError as error:
+        except (FFmpegError, ValueError, TypeError, ArithmeticError) as error:
+            # what damage does to a frame: planes that are missing, times that are none
             self._decoded = None
             self._check()
-            raise MediaError(f"{self.info.path}: frame {index} cannot be decoded ({error.strerror})") from error
+            reason = getattr(error, "strerror", None) or error
+            raise MediaError(f"{self.info.path}: frame {index} cannot be decoded ({reason})") from error
         self._check()
+        have, meant = picture.format, self.video.format
+        if (have.width, have.height, have.pix_fmt) != (meant.width, meant.height, meant.pix_fmt):
+            raise MediaError(
+                f"{self.info.path}: frame {index} is {have.width}x{have.height} {have.pix_fmt}, the first one "
+                f"{meant.width}x{meant.height} {meant.pix_fmt}; export it again in one format"
+            )
         self._last = (index, picture)
         return picture
 

@@ -26,6 +26,7 @@ from lp_editor.render.executor import make_missing
 from lp_editor.render.footage import Footage, bind, check_sources
 from lp_editor.render.hearing import dubbed, dubs, with_sound
 from lp_editor.render.program import Settings, check_output, opened, settled
+from lp_editor.render.provenance import Telling, told
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
 from lp_editor.render.stores import ChunkStore
@@ -33,6 +34,9 @@ from lp_editor.timeline.cut import Event, Heard, Morph, Shown, Strip, cut, strip
 from lp_editor.timeline.model import Project, Span
 from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.timecode import nominal, timecode
+
+LONGEST_NAME = 100
+"""Bytes of a clip's name in a file's; systems take 255 in all."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ def render_clips(
             return [], stage.report
         check_sources(stage.footage.values())
         _check_outputs(stretches, matte, settings.force)
-        rendered = [_joined(piece, settings, drop, registry) for piece in pieces]
+        telling = Telling(project.name, project.start, drop, settings.consent)
+        rendered = [_joined(piece, settings, telling, registry) for piece in pieces]
         stage.report.renders, stage.report.checks = rendered, checks(stage)
         said = {d.strip.key for d in dubs(marked, registry, project.rate, settings.cache)}
         sounding = [one for made in rendered if made.place in said for one in with_sound(made, project)]
@@ -144,7 +149,9 @@ def merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", Path(name).stem if "." in name else name).strip("-") or "clip"
+    """A name as a part of a file's name: no folders, nothing hidden, no signs that systems do not take, not long."""
+    plain = re.sub(r"[^\w.-]+", "-", Path(name[-1000:]).stem if "." in name else name[:1000])
+    return plain.encode()[:LONGEST_NAME].decode(errors="ignore").strip("-.") or "clip"
 
 
 def _handles(footage: Footage, first: int, stop: int, rate: Fraction, most: int) -> tuple[int, int]:
@@ -176,7 +183,7 @@ def _piece(stretch: Stretch, work: ChunkWork, events: Sequence[Event]) -> _Piece
     return _Piece(stretch, work, chunked(own, _shown(stretch, events), work.delivery))
 
 
-def _joined(piece: _Piece, settings: Settings, drop: bool, registry: Registry) -> Rendered:
+def _joined(piece: _Piece, settings: Settings, telling: Telling, registry: Registry) -> Rendered:
     """Make one file of its chunks."""
     stretch, work, chunks = piece.stretch, piece.work, piece.chunks
     stage, strip = work.stage, stretch.strip
@@ -189,24 +196,25 @@ def _joined(piece: _Piece, settings: Settings, drop: bool, registry: Registry) -
     said = dubs({strip.key: sounding}, registry, rate, settings.cache)
     heard = dubbed([Heard(sounding, Span(Fraction(0), span.duration))], said, stage.report)
     counts, streams = [c.count for c in chunks], range(max(len(footage.info.audio), len(said) > 0))
-    slate = _slate(footage, strip.source_time(span.start), rate, settings, drop)
+    record = told(stage, telling, first, stop - first, (strip.key,))
+    slate = _slate(footage, strip.source_time(span.start), rate, settings, telling.drop_frame, record.tag())
     with sound_tracks(heard, work.delivery, span.duration, Report(), streams) as tracks:
         paths = chunk_paths(work.store, chunks, SUFFIX)
         join_chunks(stretch.path, paths, counts, rate, work.delivery, tracks, slate)
     if work.with_matte:
         paths = chunk_paths(work.store, chunks, MATTE_SUFFIX)
         join_chunks(_matte_path(stretch.path), paths, counts, rate, Codec.FFV1, None, slate)
-    return _rendered(stretch, span, rate)
+    return replace(_rendered(stretch, span, rate), provenance=record.text())
 
 
 def _matte_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_matte.mkv")
 
 
-def _slate(footage: Footage, start: Fraction, rate: Fraction, settings: Settings, drop: bool) -> Slate:
-    """What a stretch's file says: the source timecode of its first frame, and the reel it was cut from."""
+def _slate(footage: Footage, start: Fraction, rate: Fraction, settings: Settings, drop: bool, record: str) -> Slate:
+    """What a stretch's file says: the source timecode of its first frame, the reel it was cut from, what was done."""
     reel = footage.info.reel or footage.info.path.stem if settings.reel is None else settings.reel
-    return Slate(timecode(start, rate, footage.info.drop_frame or drop), reel)
+    return Slate(timecode(start, rate, footage.info.drop_frame or drop), reel, record)
 
 
 def _counted(start: Fraction, rate: Fraction) -> Fraction:

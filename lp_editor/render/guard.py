@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from lp_editor.controls import Controls, Region
+from lp_editor.controls import Controls, Part, Region
 from lp_editor.engine import Engine, Patch, ReadFaces
 from lp_editor.errors import EngineError, LpEditorError
 from lp_editor.face import FacePicture, FaceTrack
@@ -27,6 +27,7 @@ class GuardedEngine:
         self.keeps_patches = engine.keeps_patches
         self.path = str(getattr(engine, "path", ""))
         self.waits = bool(getattr(engine, "waits", False))
+        self.weights = str(getattr(engine, "weights", ""))
 
     @property
     def fingerprint(self) -> str:
@@ -48,7 +49,7 @@ class GuardedEngine:
             return self._engine.retarget(motions, controls)
 
     def transfer(
-        self, source: Sequence[Any], driver: Sequence[Any], reference: Any, regions: Sequence[Region],
+        self, source: Sequence[Any], driver: Sequence[Any], reference: Any, regions: Sequence[Region | Part],
         strength: Sequence[float],
     ) -> list[Any]:  # fmt: skip
         """See `Engine`."""
