@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
+from pathlib import Path
 
 from lp_editor.effect import Effect, JointEffect, parameters
 from lp_editor.errors import LpEditorError, ParamError, ProjectError
@@ -16,8 +17,9 @@ from lp_editor.timeline import edit, marks
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.document import Document
 from lp_editor.timeline.marks import Request
-from lp_editor.timeline.model import Ease, Joint, Marker, ParamValue, Project, Segment, Span, clips_of
+from lp_editor.timeline.model import Ease, Joint, Marker, ParamValue, Project, Segment, Span
 from lp_editor.timeline.timecode import parse_time
+from lp_editor.timeline.urls import is_file
 
 JOINT_FRAMES = 8
 """How long a joint is that does not say."""
@@ -57,6 +59,8 @@ def meant(effect: str, params: Mapping[str, ParamValue | str], registry: Registr
     face = meant_face(str(wanted.pop("face", "largest")))
     texts = {p.name for p in parameters(kind) if p.kind in ("str", "choice")}
     values = {n: v if n in texts else _value(v, rate) for n, v in wanted.items()}
+    if "driver" in kind.needs and isinstance(named := values.get("driver"), str) and named:
+        values["driver"] = str(Path(named).resolve())
     kind.parse(values)
     return Meaning(kind, values, ease, face)
 
@@ -100,7 +104,7 @@ def meant_face(text: str) -> str:
     wanted = parse_choice(text)
     if wanted.by != "like":
         return text
-    if not wanted.file.is_file():
+    if not is_file(wanted.file):
         raise ParamError(f"face={text}: there is no file {wanted.file}")
     return f"like:{wanted.file.resolve()}"
 
@@ -122,6 +126,8 @@ def with_markers(document: Document, registry: Registry) -> Document:
     project = document.project
     known = {*edit.all_ids(project), *document.sidecar.dropped}
     remarks: list[str] = []
+    segments: dict[str, list[Segment]] = {}
+    placing = marks.Placing(project)
     unseen: dict[str, str] = {}
     seen: set[str] = set()
     for request in marks.requests(project):
@@ -131,17 +137,18 @@ def with_markers(document: Document, registry: Registry) -> Document:
             remarks.append(lost)
             continue
         try:
-            added = project if marks.hidden(request, project) else _added(project, request, registry)
+            there = not marks.hidden(request, project)
+            if there:
+                project, there = _added(project, request, registry, placing, segments)
         except LpEditorError as error:
             text = str(error)
             raise ProjectError(text if request.where in text else f"{request.where}: {text}") from None
-        if added is project:
+        if not there:
             unseen.setdefault(request.id, f"{request.where}: its clip does not show that, so it marks nothing")
         else:
-            project = added
             seen.add(request.id)
     remarks += [text for id, text in unseen.items() if id not in seen]
-    return document.understood(project, remarks)
+    return document.understood(edit.add_segments(project, segments), remarks)
 
 
 OUR_FILE = re.compile(r"_[VA]\d+-\d+(-[VA]\d+-\d+)*_\d+\.(mp4|mov|mkv)$")
@@ -162,19 +169,23 @@ def _lost_render(request: Request) -> str:
     )
 
 
-def _added(project: Project, request: Request, registry: Registry) -> Project:
-    """The project with what one marker asks for."""
+def _added(
+    project: Project, request: Request, registry: Registry, placing: marks.Placing, segments: dict[str, list[Segment]]
+) -> tuple[Project, bool]:  # fmt: skip
+    """The project with the joint that one marker asks for; segments are put down by the places of their clips. And whether
+    it asked for anything that shows."""
     meaning = _understood(request, registry, project.rate)
     if meaning.joins:
         before, after = joint_length(request.length, project.rate, meaning.effect.name)
         joint = Joint(request.id, meaning.effect.name, before, after, meaning.params)
-        return edit.add_joint(project, edit.clip_at_cut(project, request.clip, marks.at_cut(request, project)), joint)
-    for number, (clip, span) in enumerate(marks.placed(request, project), 1):
+        clip = edit.clip_at_cut(project, request.clip, marks.at_cut(request, project))
+        return edit.add_joint(project, clip, joint), True
+    found = placing.placed(request)
+    for number, (clip, span) in enumerate(found, 1):
         own = request.id if number == 1 else f"{request.id}-{number}"
         segment = Segment(own, meaning.effect.name, span, meaning.params, meaning.face, meaning.ease)
-        now = next(c for c in clips_of(project.tracks) if c.place == clip.place)
-        project = edit.add_segment(project, now, segment)
-    return project
+        segments.setdefault(clip.place, []).append(segment)
+    return project, bool(found)
 
 
 def check_text(text: str, registry: Registry, rate: Fraction) -> Meaning:

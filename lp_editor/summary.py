@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +18,7 @@ from lp_editor.timeline.document import Document
 from lp_editor.timeline.metadata import joint_to_json, segment_to_json
 from lp_editor.timeline.model import Clip, Item, Media, Nest, Project, Segment, Span, Track
 from lp_editor.timeline.timecode import timecode
+from lp_editor.timeline.urls import is_file
 
 
 def summary(document: Document) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def found(media: Media) -> bool:
     """Whether a clip's media is there: its file, or of an image sequence its folder."""
     if media.path is None:
         return False
-    return media.path.is_file() if media.kind == "file" else media.path.parent.is_dir()
+    return is_file(media.path) if media.kind == "file" else os.path.isdir(media.path.parent)
 
 
 def segment_text(segment: Segment, clip: Clip) -> str:

@@ -34,7 +34,7 @@ from lp_editor.timeline.find import find_clip, find_segment, marked_span, topmos
 from lp_editor.timeline.media import Search
 from lp_editor.timeline.model import Clip, Joint, ParamValue, Project, Segment, Span, clips_of
 from lp_editor.timeline.relink import Rendered
-from lp_editor.timeline.timecode import exact_rate, parse_time
+from lp_editor.timeline.timecode import exact_number, exact_rate, parse_time
 
 __all__ = [
     "Codec",
@@ -88,9 +88,9 @@ def _holds(path: Path, clip: Clip) -> bool:
 
 def _rate(text: str) -> Fraction:
     try:
-        return exact_rate(float(Fraction(text)))
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise ParamError(f"a rate is frames per second (25, 29.97), got {text!r}") from None
+        return exact_rate(float(exact_number(text)))
+    except (ValueError, TimeError):
+        raise ParamError(f"a rate is frames per second (25, 29.97), got {text[:40]!r}") from None
 
 
 def save(document: Document, path: str | Path | None = None) -> Document:

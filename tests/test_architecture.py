@@ -18,10 +18,10 @@ FOLDERS = {"lp_editor": "lp_editor", "timeline": "lp_editor.timeline", "plugins"
 """Folders at the top of the repository, and the packages they are installed as."""
 
 LAYERS = (
-    ("errors",),
+    ("errors", "version"),
     ("files",),
     ("controls", "timeline"),
-    ("face", "utterance"),
+    ("face", "utterance", "recording"),
     ("effect", "engine"),
     ("hooks", "personal"),
     ("registry",),
@@ -32,7 +32,7 @@ LAYERS = (
     ("plan",),
     ("render",),
     ("mesh", "liveportrait"),
-    ("verbs", "summary", "people", "curves"),
+    ("verbs", "summary", "people", "curves", "performing"),
     ("demo", "hosts"),
     ("cli",),
     ("__main__",),

@@ -7,6 +7,7 @@ other dialects the input is never overwritten: a sidecar beside it has the marks
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -200,7 +201,9 @@ class Document:
         same = {place: self.returned[place].render for place, one in self.unchanged.items() if one in self.rendered}
         made = sidecar_of(self.project, self.rendered, self.sidecar, same)
         write_bytes(sidecar_path(self.path), made.content())
-        for folder in dict.fromkeys(r.path.absolute().parent for r in self.rendered):
+        # renders that came back are listed where they lie already: only the sidecar says where that is, and it may lie
+        made_now = [r for r in self.rendered if r.path not in {b.path for b in self.unchanged.values()}]
+        for folder in dict.fromkeys(r.path.absolute().parent for r in made_now):
             here = [r for r in made.renders if Path(r.path).parent == folder]
             write_bytes(folder / MANIFEST, manifest(read_manifest(folder), here))
         return replace(self, sidecar=made)
@@ -305,7 +308,7 @@ def _history(path: Path) -> Path:
 
 
 def _versions(path: Path) -> list[Path]:
-    return sorted(_history(path).glob("[0-9]*.*"))
+    return sorted(p for p in _history(path).glob("[0-9]*.*") if re.fullmatch(r"[0-9]{6,9}", p.stem))
 
 
 def _remember(path: Path) -> None:

@@ -16,14 +16,14 @@ from math import ceil, floor
 from pathlib import Path
 
 from lp_editor.errors import LpEditorError
+from lp_editor.timeline import stored
 from lp_editor.timeline.model import Clip, Item, Marker, Nest, Project, Span, Track
 from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.sidecar import Render, render_from_json, render_to_json
+from lp_editor.timeline.urls import is_file
 
 MANIFEST = ".lp-renders.json"
 """The list of renders beside them."""
-
-MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Came:
         render = self.render
         path = Path(render.path)
         marks = tuple(s for s in render.segments if s.span.intersect(clip.source))
-        if self.speed != 1 or clip.joint or clip.segments != marks or not path.is_file():
+        if self.speed != 1 or clip.joint or clip.segments != marks or not is_file(path):
             return None
         before = self.own - render.available.start  # so much of the file lies ahead of the clip
         covered = Span(clip.record.start - before, render.available.duration).intersect(clip.record)
@@ -53,7 +53,7 @@ class Came:
         start = clip.source_time(clip.record.start)
         available = Span(start - before, render.available.duration)
         shown = Span(start + record.start - clip.record.start, record.duration)  # the file plays at the record's pace
-        return Rendered(clip.place, record, path, available, shown, render.available.start)
+        return Rendered(clip.place, record, path, available, shown, render.available.start, render.provenance)
 
 
 def _marked(clip: Clip, rate: Fraction) -> Span | None:
@@ -141,10 +141,9 @@ def beside_media(project: Project) -> list[Render]:
 def read_manifest(folder: Path) -> list[Render]:
     """The renders that a folder lists; none where the list is missing or damaged."""
     path = folder / MANIFEST
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, LpEditorError):
-        if path.is_file() and path.stat().st_size < MOST_BYTES:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            return [render_from_json(r, str(path)) for r in stored["renders"]]
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, LpEditorError):
+        if is_file(path):
+            return [render_from_json(r, str(path)) for r in stored.read(path)["renders"]]
     return []
 
 

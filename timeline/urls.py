@@ -6,9 +6,16 @@ Our own pair, because OpenTimelineIO's cuts plain paths at # and ?, decodes %20 
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PureWindowsPath
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; no for a path that no system takes (too long, a zero byte), which `Path.is_file` raises of."""
+    return os.path.isfile(path)
+
 
 SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
 
@@ -69,11 +76,19 @@ def path_to_url(path: Path) -> str:
     """An absolute path as a ``file:`` URL, encoded: spaces, ``#``, ``%`` and all that is not plain."""
     text = path.as_posix()
     if text.startswith("//"):  # a server's share
-        return "file:" + quote(text, safe="/")
-    return "file://" + quote(text if text.startswith("/") else "/" + text, safe="/:")
+        return "file:" + quoted(text, "/")
+    return "file://" + quoted(text if text.startswith("/") else "/" + text, "/:")
+
+
+def quoted(text: str, safe: str) -> str:
+    """A path as part of a URL: its bytes, as the system has them; what are no bytes of a name as question marks."""
+    try:
+        return quote(text.encode("utf-8", "surrogateescape"), safe=safe)
+    except UnicodeEncodeError:
+        return quote(text.encode("utf-8", "replace"), safe=safe)
 
 
 def file_name(text: str) -> str:
     """The last part of a reference, to show."""
-    plain = unquote(urlsplit(text).path) if text[:5].lower() == "file:" else text
+    plain = unquote(re.split("[?#]", text[5:])[0]) if text[:5].lower() == "file:" else text
     return re.split(r"[\\/]", plain.rstrip("\\/"))[-1]

@@ -12,8 +12,10 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lp_editor import personal
+from lp_editor.cli.plain import plain, raw
 from lp_editor.effect import Effect, Parameter, parameters
 from lp_editor.errors import OutputError, ParamError
 from lp_editor.registry import Registry
@@ -62,9 +64,17 @@ def installed() -> Registry:
     return registry
 
 
+class PlainTable(Table):
+    """A table of texts as they are: square brackets in a name are no markup, and control characters show as numbers."""
+
+    def add_row(self, *cells: Any, **settings: Any) -> None:
+        """Add a row of texts."""
+        super().add_row(*(Text(plain(str(cell))) for cell in cells), **settings)
+
+
 def plain_table(*columns: str) -> Table:
     """A table that reads well on a terminal and in a file."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = PlainTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
@@ -72,11 +82,13 @@ def plain_table(*columns: str) -> Table:
 
 def show(table: Table) -> None:
     """Print a table as wide as it needs where nobody's terminal limits it."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)
+    out = raw(sys.stdout)
+    console = Console(file=out)
+    console = console if console.is_terminal else Console(file=out, width=160)
     with console.capture() as text:
         console.print(table)
-    print(text.get(), end="")  # not by the console: it ends the program itself where nobody reads on
+    # not by the console: it ends the program itself where nobody reads on
+    print(text.get(), end="", file=out if console.is_terminal else sys.stdout)
 
 
 def _effects(asked: argparse.Namespace) -> int:

@@ -24,6 +24,7 @@ from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths
 from lp_editor.render.footage import Footage
 from lp_editor.render.hearing import dubbed, dubs, with_sound
 from lp_editor.render.program import Settings, check_output, opened, settled
+from lp_editor.render.provenance import Telling, told
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
 from lp_editor.render.stage import Stage
@@ -32,6 +33,9 @@ from lp_editor.timeline.cut import Event, Heard, Morph, Shown, Strip, cut, strip
 from lp_editor.timeline.model import Project, Span
 from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.timecode import nominal, timecode
+
+LONGEST_NAME = 100
+"""Bytes of a clip's name in a file's; systems take 255 in all."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def render_clips(
         store = ChunkStore(settings.cache / "chunks")
         work = ChunkWork(stage, store, settings.delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
-        rendered = [_render(stretch, work, shown, settings, drop, registry) for stretch in stretches]
+        telling = Telling(project.name, project.start, drop, settings.consent)
+        rendered = [_render(stretch, work, shown, settings, telling, registry) for stretch in stretches]
         stage.report.renders, stage.report.checks = rendered, checks(stage)
         said = {d.strip.key for d in dubs(marked, registry, project.rate, settings.cache)}
         sounding = [one for made in rendered if made.place in said for one in with_sound(made, project)]
@@ -118,7 +123,9 @@ def merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", Path(name).stem if "." in name else name).strip("-") or "clip"
+    """A name as a part of a file's name: no folders, nothing hidden, no signs that systems do not take, not long."""
+    plain = re.sub(r"[^\w.-]+", "-", Path(name[-1000:]).stem if "." in name else name[:1000])
+    return plain.encode()[:LONGEST_NAME].decode(errors="ignore").strip("-.") or "clip"
 
 
 def _handles(footage: Footage, first: int, stop: int, rate: Fraction, most: int) -> tuple[int, int]:
@@ -132,7 +139,7 @@ def _handles(footage: Footage, first: int, stop: int, rate: Fraction, most: int)
 
 
 def _render(
-    stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings, drop: bool, registry: Registry
+    stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings, telling: Telling, registry: Registry
 ) -> Rendered:  # fmt: skip
     """Make one file."""
     stage, strip = work.stage, stretch.strip
@@ -153,24 +160,25 @@ def _render(
     said = dubs({strip.key: sounding}, registry, rate, settings.cache)
     heard = dubbed([Heard(sounding, Span(Fraction(0), span.duration))], said, stage.report)
     counts, streams = [c.count for c in chunks], range(max(len(footage.info.audio), len(said) > 0))
-    slate = _slate(footage, strip.source_time(span.start), rate, settings, drop)
+    record = told(stage, telling, first, stop - first, (strip.key,))
+    slate = _slate(footage, strip.source_time(span.start), rate, settings, telling.drop_frame, record.tag())
     with sound_tracks(heard, work.delivery, span.duration, Report(), streams) as tracks:
         paths = chunk_paths(own_work.store, chunks, SUFFIX)
         join_chunks(stretch.path, paths, counts, rate, work.delivery, tracks, slate)
     if work.with_matte:
         paths = chunk_paths(own_work.store, chunks, MATTE_SUFFIX)
         join_chunks(_matte_path(stretch.path), paths, counts, rate, Codec.FFV1, None, slate)
-    return _rendered(stretch, span, rate)
+    return replace(_rendered(stretch, span, rate), provenance=record.text())
 
 
 def _matte_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_matte.mkv")
 
 
-def _slate(footage: Footage, start: Fraction, rate: Fraction, settings: Settings, drop: bool) -> Slate:
-    """What a stretch's file says: the source timecode of its first frame, and the reel it was cut from."""
+def _slate(footage: Footage, start: Fraction, rate: Fraction, settings: Settings, drop: bool, record: str) -> Slate:
+    """What a stretch's file says: the source timecode of its first frame, the reel it was cut from, what was done."""
     reel = footage.info.reel or footage.info.path.stem if settings.reel is None else settings.reel
-    return Slate(timecode(start, rate, footage.info.drop_frame or drop), reel)
+    return Slate(timecode(start, rate, footage.info.drop_frame or drop), reel, record)
 
 
 def _counted(start: Fraction, rate: Fraction) -> Fraction:

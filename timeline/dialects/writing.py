@@ -20,7 +20,7 @@ from lp_editor.timeline.dialects import (
     xmeml_patch,
     xmeml_write,
 )
-from lp_editor.timeline.dialects.planning import Losses, settled
+from lp_editor.timeline.dialects.planning import Losses, counted, settled
 from lp_editor.timeline.dialects.source import Source
 from lp_editor.timeline.model import Project
 from lp_editor.timeline.relink import Rendered, split_model
@@ -46,12 +46,12 @@ def write(
         project, rendered = settled(project, rendered, losses)
     if dialect == "xmeml":
         text = xmeml_write.write(project, losses, size)
-        plain: Source = xmeml_patch.opened(markup.parse(text.encode(), target), target, None)
+        plain: Source = xmeml_patch.opened(markup.parse(text.encode("utf-8", "replace"), target), target, None)
     elif dialect == "fcpxml":
         text = fcpxml_write.write(project, losses, size)
-        plain = fcpxml_patch.opened(markup.parse(text.encode(), target), target, None)
+        plain = fcpxml_patch.opened(markup.parse(text.encode("utf-8", "replace"), target), target, None)
     elif dialect == "edl":
-        return Written(edl_write.write(split_model(project, rendered), losses).encode(), losses.lines)
+        return Written(edl_write.write(split_model(project, rendered), losses).encode("utf-8", "replace"), losses.lines)
     elif dialect == "aaf":
         return Written(aaf_write.write(split_model(project, rendered), losses, target), losses.lines)
     else:
@@ -78,6 +78,7 @@ def _joints(project: Project, dialect: str) -> list[str]:
 
 
 def _otio(project: Project, rendered: Sequence[Rendered], target: Path, for_resolve: bool, above: bool) -> Written:
+    project, rendered = counted(project, rendered)
     plain = native.viewed(otio.new_tree(project), target)
     marked = plain.marked(plain.project, project)
     made = _shown(marked, project, rendered, above)
