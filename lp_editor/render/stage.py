@@ -238,7 +238,7 @@ class Stage:
         for one, found, of, made in zip(asked, stored, todo, self._synthesized(missing), strict=True):
             for i, patch in zip(of, made, strict=True):
                 found[i] = self._kept(footage, one, i, patch)
-            made_of = [[patch for patch in found if not isinstance(patch, KeyError)] for found in stored]
+        made_of = [[patch for patch in found if not isinstance(patch, KeyError)] for found in stored]
         return [self._spared(footage, one, found) for one, found in zip(asked, made_of, strict=True)]
 
     def _spared(self, footage: Footage, asked: _Asked, made: Sequence[Patch | None]) -> list[Patch | None]:
