@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Add the commands."""
-    still = commands.add_parser(
-        "still", help="render one frame",
-        epilog="examples:\n  lp-editor still cut.otio --at 2s -o still.png\n"
-        "  lp-editor still cut.otio --at 01:00:02:00 -o both.png --compare\n",
-    )  # fmt: skip
-    add_source(still)
-    still.add_argument("--at", required=True, metavar="TIME", help="record time")
-    still.add_argument("-o", "--output", type=Path, required=True, help="a .png or .jpg")
-    still.add_argument("--compare", action="store_true", help="the frame as filmed on the left, finished on the right")
-    add_common(still)
-    still.set_defaults(run=_still)
+    _add_still(commands)
     render = commands.add_parser(
         "render", help="render the whole cut, or each marked stretch",
         epilog="examples:\n  lp-editor render cut.otio -o finished.mp4\n"
@@ -69,6 +59,20 @@ def add(commands: Any) -> None:
     add_common(render)
     render.set_defaults(run=_render)
     _add_roundtrip(commands)
+
+
+def _add_still(commands: Any) -> None:
+    still = commands.add_parser(
+        "still", help="render one frame",
+        epilog="examples:\n  lp-editor still cut.otio --at 2s -o still.png\n"
+        "  lp-editor still cut.otio --at 01:00:02:00 -o both.png --compare\n",
+    )  # fmt: skip
+    add_source(still)
+    still.add_argument("--at", required=True, metavar="TIME", help="record time")
+    still.add_argument("-o", "--output", type=Path, required=True, help="a .png or .jpg")
+    still.add_argument("--compare", action="store_true", help="the frame as filmed on the left, finished on the right")
+    add_common(still)
+    still.set_defaults(run=_still)
 
 
 def _add_roundtrip(commands: Any) -> None:
