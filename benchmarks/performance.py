@@ -1,6 +1,7 @@
 """How well faces follow performances on the mesh engine: stills led by films and templates, measured again with MediaPipe.
 
     python benchmarks/performance.py [DIR] [--stills s12.jpg,s9.jpg] [--drivers d12.mp4,d5.pkl] [--seconds 4] [--sheet PNG]
+    python benchmarks/performance.py [DIR] --group [--seconds 2] [--sheet PNG]
 
 A signal is a blendshape, measured on the rendered frames as on the driver's. One counts as *led* when it spans at least .2
 in the driver, from its 5th to its 95th percentile.
@@ -11,7 +12,8 @@ in the driver, from its 5th to its 95th percentile.
 - *pose*: 95th percentile and largest error of pitch, yaw and roll in degrees, against the driver's turns from its rest
 - templates with openings: the correlation of lid and lip openings
 
-The astronaut of scikit-image is always among the stills.
+The astronaut of scikit-image is always among the stills. With ``--group`` the stills are pasted into one picture, in which
+each follows another driver in one pass; each is judged where it stands.
 """
 
 from __future__ import annotations
@@ -50,6 +52,11 @@ DRIVERS = ("d12.mp4", "d18.mp4", "s13.mp4", "s32.mp4", "d5.pkl", "d1.pkl", "wink
 LED, FOLLOWS, STILL = 0.2, 0.8, 0.1
 SHOWN = 8
 """Moments of each pair on the sheet."""
+
+GROUP_STILLS = ("s12.jpg", "s9.jpg", "s6.jpg", "s0.jpg")
+GROUP_DRIVERS = ("d12.mp4", "d18.mp4", "s32.mp4", "laugh.pkl")
+GROUP_HEIGHT = 640
+"""Pixels of a group picture; its members are as high."""
 
 Array = NDArray[np.float64]
 
@@ -93,9 +100,9 @@ def span(values: Array) -> Array:
     return np.asarray(high - low)
 
 
-def by_film(driver: Path, out: Path, count: int, cache: Path) -> str:
-    """How a picture followed a film."""
-    leader, follower = tracked(driver, cache), tracked(out, cache)
+def by_film(driver: Path, follower: FaceTrack | None, count: int, cache: Path) -> str:
+    """How a face followed a film."""
+    leader = tracked(driver, cache)
     if leader is None or follower is None:
         return "no face"
     filmed, made = seen(leader, count), seen(follower, count)
@@ -122,9 +129,9 @@ def by_film(driver: Path, out: Path, count: int, cache: Path) -> str:
     )
 
 
-def by_template(driver: Path, out: Path, count: int, cache: Path) -> str:
-    """How a picture followed a template."""
-    template, follower = read_template(driver), tracked(out, cache)
+def by_template(driver: Path, follower: FaceTrack | None, count: int, cache: Path) -> str:
+    """How a face followed a template."""
+    template = read_template(driver)
     if follower is None:
         return "no face"
     made = seen(follower, count)
@@ -142,6 +149,60 @@ def by_template(driver: Path, out: Path, count: int, cache: Path) -> str:
     return "  ".join(text)
 
 
+def judge(driver: Path, follower: FaceTrack | None, count: int, cache: Path) -> str:
+    """How a face followed a driver of any kind."""
+    return (by_film if driver.suffix == ".mp4" else by_template)(driver, follower, count, cache)
+
+
+def family(stills: Sequence[Path], out: Path) -> list[float]:
+    """Paste pictures side by side into one of even size; returns where each one's middle stands, a part of the width."""
+    members = []
+    for still in stills:
+        image = cv2.imread(str(still))
+        assert image is not None
+        width = round(image.shape[1] * GROUP_HEIGHT / image.shape[0]) // 2 * 2
+        members.append(cv2.resize(image, (width, GROUP_HEIGHT), interpolation=cv2.INTER_AREA))
+    whole = np.concatenate(members, axis=1)
+    write_still(out, np.ascontiguousarray(whole[:, :, ::-1], np.uint8))
+    edges = np.cumsum([0, *(member.shape[1] for member in members)])
+    return [float(middle) for middle in (edges[:-1] + edges[1:]) / 2 / whole.shape[1]]
+
+
+def group(
+    stills: Sequence[Path], drivers: Sequence[Path], folder: Path, seconds: float | None, registry: Registry
+) -> tuple[list[str], Path]:
+    """Render one picture of several people, each led by another driver; say how each followed."""
+    picture, out, cache = folder / "family.png", folder / "family.mkv", folder / "cache"
+    middles = family(stills, picture)
+    leads = [Lead(driver, f"at:{x:.4f},0.4") for driver, x in zip(drivers, middles, strict=True)]
+    length = None if seconds is None else Fraction(seconds).limit_denominator(100)
+    document = living(picture, leads, {}, registry, seconds=length, sound=False, path=folder / "family.otio")
+    start = perf_counter()
+    animate(document, out, Settings(Codec.FFV1, "mesh", cache=cache, force=True), registry)
+    took = perf_counter() - start
+    with VideoSource(out) as source:
+        video = source.video
+        tracks = analyse_faces(source, 0, video.count, cache / "faces", None)
+    size = (video.format.width, video.format.height)
+    lines = [f"{len(leads)} faces in one pass, {size[0]}x{size[1]}: {1000 * took / video.count:.0f} ms a frame"]
+    for still, lead in zip(stills, leads, strict=True):
+        follower = choose(tracks, lead.face, 0, video.count, size)
+        lines.append(
+            f"{still.stem:>10} < {lead.driver.stem:<9} {judge(lead.driver, follower, video.count, cache / 'faces')}"
+        )
+    return lines, out
+
+
+def moments(path: Path, width: int = 1000) -> NDArray[np.uint8]:
+    """Some moments of a whole film, one below the other."""
+    with VideoSource(path) as source:
+        at = np.linspace(0, source.video.count - 1, SHOWN // 2).astype(int).tolist()
+        pictures = [picture.rgb_all() for picture in source.frames(at)]
+    height = round(pictures[0].shape[0] * width / pictures[0].shape[1])
+    small = [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in pictures]
+    return np.asarray(np.concatenate(small), np.uint8)
+
+
 def pair(
     still: Path, driver: Path, folder: Path, seconds: float | None, cache: Path, registry: Registry
 ) -> tuple[str, Path]:
@@ -154,7 +215,7 @@ def pair(
     took = perf_counter() - start
     with VideoSource(out) as source:
         count = source.video.count
-    judged = (by_film if driver.suffix == ".mp4" else by_template)(driver, out, count, cache / "faces")
+    judged = judge(driver, tracked(out, cache / "faces"), count, cache / "faces")
     return f"{still.stem:>10} < {driver.stem:<6} {1000 * took / count:4.0f} ms  {judged}", out
 
 
@@ -177,6 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", default=Path("../shared/liveportrait/media"))
     parser.add_argument("--stills", help="names in the folder, or astronaut, with commas")
     parser.add_argument("--drivers", help="names in the folder, with commas")
+    parser.add_argument("--group", action="store_true", help="all stills in one picture, each led by another driver")
     parser.add_argument("--seconds", type=float, help="only so much of each driver")
     parser.add_argument("--sheet", type=Path, metavar="PNG")
     asked = parser.parse_args(arguments)
@@ -185,12 +247,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         portrait = folder / "astronaut.png"
         write_still(portrait, np.asarray(skimage.data.astronaut(), np.uint8))
-        wanted = asked.stills.split(",") if asked.stills else ("astronaut", *STILLS)
+        usual = GROUP_STILLS if asked.group else ("astronaut", *STILLS)
+        wanted = asked.stills.split(",") if asked.stills else usual
         stills = [portrait if still == "astronaut" else asked.folder / still for still in wanted]
-        drivers = [asked.folder / d for d in (asked.drivers.split(",") if asked.drivers else DRIVERS)]
+        led_by = asked.drivers.split(",") if asked.drivers else GROUP_DRIVERS if asked.group else DRIVERS
+        drivers = [asked.folder / d for d in led_by]
         if missing := [path for path in (*stills, *drivers) if not path.exists()]:
             print(f"performance: there is no {missing[0]}", file=sys.stderr)
             return 2
+        if asked.group:
+            lines, out = group(stills, drivers[: len(stills)], folder, asked.seconds, registry)
+            print("\n".join(lines))
+            if asked.sheet:
+                write_still(asked.sheet, moments(out))
+            return 0
         for driver in drivers:
             made = []
             for still in stills:

@@ -83,6 +83,7 @@ def _add_mark(commands: Any) -> None:
         "  lp-editor mark cut.otio --at 4s --for 8f stitch\n"
         "  lp-editor mark cut.otio --clip A003 lip_sync sound=dub.wav text=dub.txt\n"
         "  lp-editor mark cut.otio --clip A003 lip_sync text='Never again.' --voice\n"
+        "  lp-editor mark cut.otio --everywhere face=like:anna.jpg expression smile=0.3\n"
         "\nease=12f (or ease=6f,12f, in and out) and face=… go with every effect. A face is\n"
         "'largest' (unless told), a number from the left of the picture (face=2), an id that lp-editor faces lists\n"
         "(face=id:3), the nearest to a place (face=at:0.7,0.4) or like a picture (face=like:anna.jpg).\n",
@@ -93,6 +94,11 @@ def _add_mark(commands: Any) -> None:
     command.add_argument("--for", dest="length", metavar="TIME", help="how long; to the clip's end without it")
     command.add_argument("-o", "--output", type=Path, help="write another file instead of the project itself")
     command.add_argument("--force", action="store_true", help="overwrite the file of -o")
+    command.add_argument(
+        "--everywhere",
+        action="store_true",
+        help="mark every clip that shows the person of face=…, whole; needs the media",
+    )
     command.add_argument("--propose", action="store_true", help="let the effect find where it applies in --clip")
     command.add_argument("--json", action="store_true", help="print what was marked as JSON")
     command.add_argument("--later", action="store_true", help="lip_sync: make the keys only when it is rendered")
@@ -209,6 +215,8 @@ def _mark(asked: argparse.Namespace) -> int:
         params = {**params, "voice": asked.voice or str(params.get("language", "en-us"))}
     _check_target(asked)
     document = opened(asked)
+    if asked.everywhere:
+        return _everywhere(asked, document, effect, params)
     if asked.propose:
         return _propose(asked, document, effect)
     made = verbs.mark(
@@ -218,12 +226,46 @@ def _mark(asked: argparse.Namespace) -> int:
     tell_losses(verbs.save(document, asked.output))
     if asked.json:
         stored = segment_to_json(mark) if isinstance(mark, Segment) else joint_to_json(mark)
-        print(json.dumps({"clip": {"name": clip.name, "id": clip.id, "place": clip.place}, "mark": stored}))
+        print(json.dumps({"clip": _named(clip), "mark": stored}))
         return 0
     text = segment_text(mark, clip) if isinstance(mark, Segment) else f"{mark.id} {mark.effect}, into the next clip"
     print(f"marked {clip.name} ({clip.place}): {text}")
     hint(asked.project, asked.output)
     return 0
+
+
+def _everywhere(asked: argparse.Namespace, document: Document, effect: str, params: dict[str, str]) -> int:
+    from lp_editor import verbs
+    from lp_editor.cli.progress import shown
+    from lp_editor.people import mark_everywhere
+    from lp_editor.render.stores import cache_folder
+    from lp_editor.summary import segment_text
+    from lp_editor.timeline.metadata import segment_to_json
+
+    if asked.clip or asked.at or asked.length or asked.propose:
+        raise ParamError("--everywhere marks whole clips; leave out --clip, --at, --for and --propose")
+    with shown(asked.json, False) as progress:
+        made = mark_everywhere(document, effect, params, installed(), cache_folder() / "faces", progress)
+    changed, marks = made.document, []
+    for clip, segment in made.marks:
+        changed, _, mark = _with_keys(asked, changed, clip, segment)
+        assert isinstance(mark, Segment)
+        marks.append((clip, mark))
+    tell_losses(verbs.save(changed, asked.output))
+    if asked.json:
+        told = [{"clip": _named(clip), "mark": segment_to_json(mark)} for clip, mark in marks]
+        print(json.dumps({"marks": told, "without": [{"clip": _named(c), "why": why} for c, why in made.unseen]}))
+        return 0
+    for clip, mark in marks:
+        print(f"marked {clip.name} ({clip.place}): {segment_text(mark, clip)}")
+    for clip, why in made.unseen:
+        print(f"not marked {clip.name} ({clip.place}): {why}")
+    hint(asked.project, asked.output)
+    return 0
+
+
+def _named(clip: Clip) -> dict[str, str]:
+    return {"name": clip.name, "id": clip.id, "place": clip.place}
 
 
 def _with_keys(

@@ -78,7 +78,7 @@ def analyse_faces(
         if progress:
             progress(min((number + 1) * WINDOW - numbers.start * WINDOW, total), total)
     return [
-        FaceTrack(i, chain.parts[0].first, StoredFaces(chain.parts), chain.known.look())
+        FaceTrack(i, chain.parts[0].first, StoredFaces(chain.parts), chain.known.look(1))
         for i, chain in enumerate(chains, 1)
     ]
 

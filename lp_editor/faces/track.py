@@ -61,9 +61,9 @@ class Tracklet:
     looks: NDArray[np.float32] | None = None
     looked: int = 0
 
-    def look(self) -> Appearance | None:
-        """How the face looks on average; None before enough of it was seen."""
-        return unit(self.looks) if self.looks is not None and self.looked >= ENOUGH else None
+    def look(self, enough: int = ENOUGH) -> Appearance | None:
+        """How the face looks on average; None before so many frames of it were seen."""
+        return unit(self.looks) if self.looks is not None and self.looked >= enough else None
 
     def add_look(self, seen: Appearance) -> None:
         """Count one more frame's appearance."""
