@@ -169,10 +169,10 @@ def family(stills: Sequence[Path], out: Path) -> list[float]:
 
 
 def group(
-    stills: Sequence[Path], drivers: Sequence[Path], folder: Path, seconds: float | None, registry: Registry
+    stills: Sequence[Path], drivers: Sequence[Path], folder: Path, seconds: float | None, cache: Path, registry: Registry
 ) -> tuple[list[str], Path]:
     """Render one picture of several people, each led by another driver; say how each followed."""
-    picture, out, cache = folder / "family.png", folder / "family.mkv", folder / "cache"
+    picture, out = folder / "family.png", folder / "family.mkv"
     middles = family(stills, picture)
     leads = [Lead(driver, f"at:{x:.4f},0.4") for driver, x in zip(drivers, middles, strict=True)]
     length = None if seconds is None else Fraction(seconds).limit_denominator(100)
@@ -241,10 +241,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--group", action="store_true", help="all stills in one picture, each led by another driver")
     parser.add_argument("--seconds", type=float, help="only so much of each driver")
     parser.add_argument("--sheet", type=Path, metavar="PNG")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the drivers' faces here, so that it is quick again")
     asked = parser.parse_args(arguments)
     registry, rows = Registry.installed(), []
     with TemporaryDirectory() as name:
         folder = Path(name)
+        cache = asked.cache or folder / "cache"
         portrait = folder / "astronaut.png"
         write_still(portrait, np.asarray(skimage.data.astronaut(), np.uint8))
         usual = GROUP_STILLS if asked.group else ("astronaut", *STILLS)
@@ -256,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"performance: there is no {missing[0]}", file=sys.stderr)
             return 2
         if asked.group:
-            lines, out = group(stills, drivers[: len(stills)], folder, asked.seconds, registry)
+            lines, out = group(stills, drivers[: len(stills)], folder, asked.seconds, cache, registry)
             print("\n".join(lines))
             if asked.sheet:
                 write_still(asked.sheet, moments(out))
@@ -265,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             made = []
             for still in stills:
                 try:
-                    text, out = pair(still, driver, folder, asked.seconds, folder / "cache", registry)
+                    text, out = pair(still, driver, folder, asked.seconds, cache, registry)
                 except FaceError as error:
                     print(f"{still.stem:>10} < {driver.stem:<6} {error}", flush=True)
                     continue
@@ -273,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 made.append(out)
             if asked.sheet:
                 shown = [driver, *made] if driver.suffix == ".mp4" else made
-                rows += [strip(path, folder / "cache" / "faces") for path in shown]
+                rows += [strip(path, cache / "faces") for path in shown]
     if asked.sheet and rows:
         write_still(asked.sheet, np.concatenate(rows))
     return 0
