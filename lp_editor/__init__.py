@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from lp_editor.controls import CONTROLS, REGIONS, TARGETS, Control, Controls, Region
 from lp_editor.effect import (
+    FINISHES,
+    Crossing,
     Edit,
     Effect,
+    Finish,
     JointEffect,
+    Meeting,
     Performance,
     Proposal,
     Scene,
@@ -31,8 +35,9 @@ from lp_editor.utterance import Phone, Speech, Viseme
 __version__ = "0.1.0"
 
 __all__ = [
-    "CONTROLS", "REGIONS", "TARGETS", "Box", "Control", "Controls", "Curve", "Edit", "Effect", "Engine", "Face",
-    "FacePicture", "FaceTrack", "JointEffect", "Key", "Look", "LpEditorError", "Motion", "ParamError", "Patch",
+    "CONTROLS", "FINISHES", "REGIONS", "TARGETS", "Box", "Control", "Controls", "Crossing", "Curve", "Edit", "Effect", "Engine",
+    "Face", "FacePicture", "FaceTrack", "Finish", "JointEffect", "Key", "Look", "LpEditorError", "Meeting", "Motion",
+    "ParamError", "Patch",
     "Performance", "Phone", "Preset", "Proposal", "ReadFaces", "Region", "Registry", "Scene", "Signal", "Sound", "Speech",
     "Target", "Viseme", "fitted", "hookimpl", "knob", "option",
 ]  # fmt: skip

@@ -156,7 +156,8 @@ def _added(project: Project, request: Request, registry: Registry) -> Project:
     if meaning.joins:
         before, after = joint_length(request.length, project.rate, meaning.effect.name)
         joint = Joint(request.id, meaning.effect.name, before, after, meaning.params)
-        return edit.add_joint(project, edit.clip_at_cut(project, request.clip, marks.at_cut(request, project)), joint)
+        at = edit.clip_at_cut(project, request.clip, marks.at_cut(request, project))
+        return edit.add_joint(project, at, joint, meaning.params.get("force") is True)
     for number, (clip, span) in enumerate(marks.placed(request, project), 1):
         own = request.id if number == 1 else f"{request.id}-{number}"
         segment = Segment(own, meaning.effect.name, span, meaning.params, meaning.face, meaning.ease)

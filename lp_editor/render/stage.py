@@ -17,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.controls import Controls
+from lp_editor.effect import FINISHES
 from lp_editor.engine import Engine, Look, Patch
 from lp_editor.face import Face, FacePicture, FaceTrack
 from lp_editor.media.picture import Picture, VideoFormat, fit
-from lp_editor.plan import FacePlan, Plan
-from lp_editor.render import joints
+from lp_editor.plan import FacePlan, Plan, Shot
+from lp_editor.render import finish, joints
 from lp_editor.render.ahead import ahead
 from lp_editor.render.cast import Cast
 from lp_editor.render.compositor import apply_patches, matte
 from lp_editor.render.drive import driven
+from lp_editor.render.finish import WINDOW, Finishing, Flicker, finished
 from lp_editor.render.footage import Footage, Sources, face_picture, runs
 from lp_editor.render.morph import dissolve
 from lp_editor.render.report import Report
@@ -64,6 +66,16 @@ class _Batch:
     at: NDArray[np.intp]
     rows: slice
     seen: list[_Seen]
+    finishing: list[list[Finishing]]
+
+
+@dataclass(frozen=True)
+class _Edited:
+    """A filmed picture, what engines change in it, and what is done to the faces' picture after that."""
+
+    picture: Picture
+    patches: list[Patch]
+    finishing: list[Finishing]
 
 
 @dataclass
@@ -108,12 +120,24 @@ class Stage:
 
     def _shown(self, strip: Strip, first: int, count: int) -> Iterator[Finished]:
         profile = self.report.profile
-        for picture, patches in self.edited(strip, first, count):
-            with profile.step("composite"):
-                made, changed = apply_patches(picture, patches), matte(patches, picture.format)
+        for made, changed in self.made(strip, first, count):
             with profile.step("fit"):
                 finished = self._fitted(made, changed)
             yield finished
+
+    def made(self, strip: Strip, first: int, count: int) -> Iterator[tuple[Picture, NDArray[np.uint8]]]:
+        """A strip's pictures with all edits in them, in the footage's own format, and how much of each pixel was changed."""
+        profile = self.report.profile
+        for edited in self._edited(strip, first, count):
+            with profile.step("composite"):
+                picture, patches = apply_patches(edited.picture, edited.patches), list(edited.patches)
+                for asked in edited.finishing:
+                    patch = finished(picture, asked)
+                    if patch is not None:
+                        picture = apply_patches(picture, [patch])
+                        patches.append(patch)
+                changed = matte(patches, picture.format)
+            yield picture, changed
 
     def _fitted(self, picture: Picture, changed: NDArray[np.uint8]) -> Finished:
         """A picture of the footage and its matte in the output format."""
@@ -128,7 +152,7 @@ class Stage:
 
     # --- faces ----------------------------------------------------------------------------------------------------
 
-    def edited(self, strip: Strip, first: int, count: int) -> Iterator[tuple[Picture, list[Patch]]]:
+    def _edited(self, strip: Strip, first: int, count: int) -> Iterator[_Edited]:
         """A strip's filmed pictures, each with the patches of all its faces.
 
         Where the engine leaves the processor free, reading and editing run ahead of it and of what follows.
@@ -142,6 +166,7 @@ class Stage:
         """A strip's filmed pictures with the faces in them, some at a time."""
         footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
         profile = self.report.profile
+        flickers = {p.face: Flicker(self.cast.tracks[strip.key, p.face]) for p in shot.faces}
         with self.sources.lent(footage.info.path) as source:
             indices = footage.indices(first, count, self.plan.rate, source)
             pictures = profile.each("decode", source.frames([int(i) for i in indices]))
@@ -152,20 +177,37 @@ class Stage:
                 with profile.step("face picture", 0):
                     seen = [self._seen(footage, plan, rows, batch, at) for plan in shot.faces]
                 profile.count("face picture", sum(len(s.where) for s in seen))
-                yield _Batch(batch, at, rows, seen)
+                yield _Batch(batch, at, rows, seen, self._finishing(footage, shot, rows, at, flickers))
+
+    def _finishing(
+        self, footage: Footage, shot: Shot, rows: slice, at: NDArray[np.intp], flickers: Mapping[str, Flicker]
+    ) -> list[list[Finishing]]:
+        """What is asked of each face's picture, for each frame of a batch."""
+        found: list[list[Finishing]] = [[] for _ in at]
+        for plan in shot.faces:
+            asked = plan.finish[rows]
+            track, gains = self.cast.tracks[footage.strip.key, plan.face], {}
+            flickering = asked[:, FINISHES.index("deflicker")] > 0 if len(asked) else np.zeros(len(at), bool)
+            if flickering.any():
+                with self.sources.lent(footage.info.path) as source, self.report.profile.step("deflicker"):
+                    gains = flickers[plan.face].gains(source, sorted({int(i) for i in at[flickering]}))
+            for i in np.flatnonzero(asked.any(1)) if len(asked) else ():
+                face = track.at(int(at[i]))
+                if face is not None:
+                    amounts = dict(zip(FINISHES, asked[i].tolist(), strict=True))
+                    found[i].append(Finishing(face, amounts, gains.get(int(at[i]))))
+        return found
 
     def _seen(
         self, footage: Footage, plan: FacePlan, rows: slice, batch: Sequence[Picture], at: NDArray[np.intp]
     ) -> _Seen:
         """One face on the frames of a batch that ask for anything and show it."""
         track = self.cast.tracks[footage.strip.key, plan.face]
-        faces = [track.at(int(i)) if busy else None for i, busy in zip(at, plan.active[rows], strict=True)]
+        faces = [track.at(int(i)) if busy else None for i, busy in zip(at, plan.moved[rows], strict=True)]
         where = [i for i, face in enumerate(faces) if face is not None]
         return _Seen(where, [face_picture(batch[i], _sure(faces[i])) for i in where])
 
-    def _edited_batches(
-        self, strip: Strip, read: Generator[_Batch, None, None]
-    ) -> Iterator[tuple[Picture, list[Patch]]]:
+    def _edited_batches(self, strip: Strip, read: Generator[_Batch, None, None]) -> Iterator[_Edited]:
         footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
         with closing(read):
             for batch in read:
@@ -174,7 +216,8 @@ class Stage:
                     for i, patch in zip(seen.where, self._patches(footage, plan, batch, seen), strict=True):
                         if patch is not None:
                             patches[i].append(patch)
-                yield from zip(batch.pictures, patches, strict=True)
+                for picture, own, finishing in zip(batch.pictures, patches, batch.finishing, strict=True):
+                    yield _Edited(picture, own, finishing)
 
     @property
     def _waits(self) -> bool:
@@ -272,10 +315,25 @@ class Stage:
             [d.driver.path, d.relative, d.regions, digest(d.frames[rows], d.strength[rows], *_track_points(d.driver.track))]
             for d in plan.drives
         ]  # fmt: skip
+        engine: list[object] = []
+        if plan.moved[rows].any():
+            engine = [self.engine.fingerprint, self.look(footage, plan.face, track).fingerprint]
         return [
-            self.engine.fingerprint, self.look(footage, plan.face, track).fingerprint,
-            digest(*_arrays(plan.controls[rows])), self.points_digest(footage, track, first, count), drives,
+            *engine, digest(*_arrays(plan.controls[rows])), self.points_digest(footage, track, first, count), drives,
+            *self._describe_finish(footage, plan, rows, first, count),
         ]  # fmt: skip
+
+    def _describe_finish(self, footage: Footage, plan: FacePlan, rows: slice, first: int, count: int) -> list[object]:
+        """What decides the finish of some frames: with deflickering, where the face is in the frames around, too."""
+        asked = plan.finish[rows]
+        if not asked.any():
+            return []
+        around: list[object] = []
+        if asked[:, FINISHES.index("deflicker")].any():
+            track, indices = self.cast.tracks[footage.strip.key, plan.face], self.indices(footage, first, count)
+            window = sorted({i for m in indices.tolist() for i in range(m - WINDOW, m + WINDOW + 1)})
+            around = [f.points if (f := track.at(i)) else None for i in window]
+        return ["finish", finish.VERSION, digest(asked, *around)]
 
     def points_digest(self, footage: Footage, track: FaceTrack | None, first: int, count: int) -> str:
         """A name for the landmarks that some program frames of a strip show."""
