@@ -1,6 +1,6 @@
-"""Peak memory of a render by the length of its film: 10 seconds against 5 minutes of 1080p, every frame marked, sound on.
+"""Peak memory of a render by the length of its film: 10 seconds against 10 minutes of 1080p, every frame marked, sound on.
 
-    python benchmarks/memory.py [--seconds 10 300] [--engine fake] [--workers 2]
+    python benchmarks/memory.py [--seconds 10 600] [--engine fake] [--workers 2]
 
 A face of about 300 pixels is filmed for ten seconds and repeated. Every length is rendered in a process of its own with a
 cold cache; what is told is that process's greatest resident size.
@@ -21,6 +21,7 @@ from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
+from sleeper import Sleeper, SleeperPlugin
 
 from lp_editor import Registry, testing, verbs
 from lp_editor.demo import film_portrait
@@ -37,6 +38,9 @@ from lp_editor.timeline.model import Clip, Media, Project, Span, Track
 RATE = Fraction(25)
 LOOP = 10
 """Seconds that are filmed."""
+
+SLEPT = 0.001
+"""Seconds a frame that the sleeping engine takes, which is read ahead of, as one on a graphics card."""
 
 INNER = (1344, 756)
 """The part of the picture that shows the portrait, which makes its face about 300 pixels wide."""
@@ -82,7 +86,8 @@ def render(media: Path, folder: Path, seconds: int, engine: str, workers: int) -
     registry = Registry(*_parts(engine))
     document = marked(media, folder, seconds, registry)
     start = perf_counter()
-    settings = Settings(Codec.H264, engine, cache=folder / "cache", force=True, executor=LocalExecutor(workers))
+    delivery = Delivery(Codec.H264, speed="ultrafast" if engine == "sleeper" else "")
+    settings = Settings(delivery, engine, cache=folder / "cache", force=True, executor=LocalExecutor(workers))
     report = verbs.render(document, folder / "out.mp4", settings, registry=registry)
     assert report.rendered == seconds * 25
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -108,6 +113,8 @@ def _parts(engine: str) -> list[object]:
 
     if engine == "fake":
         return [expression, testing]
+    if engine == "sleeper":
+        return [expression, SleeperPlugin(Sleeper(SLEPT))]
     import lp_editor.mesh
 
     return [expression, lp_editor.mesh]
@@ -116,8 +123,8 @@ def _parts(engine: str) -> list[object]:
 def main() -> None:
     """Read the command line; measure, or be the process that is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, nargs="+", default=[10, 300])
-    parser.add_argument("--engine", default="fake", choices=("fake", "mesh"))
+    parser.add_argument("--seconds", type=int, nargs="+", default=[10, 600])
+    parser.add_argument("--engine", default="fake", choices=("fake", "mesh", "sleeper"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--measure", nargs=3, metavar=("MEDIA", "FOLDER", "SECONDS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()

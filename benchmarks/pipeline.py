@@ -13,26 +13,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
-from time import perf_counter, sleep
-from typing import Any, TypeVar
+from time import perf_counter
+from typing import TypeVar
 
-import cv2
 import memory
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from sleeper import Sleeper, SleeperPlugin
 
-from lp_editor import Registry, hookimpl, testing, verbs
+from lp_editor import Registry, verbs
 from lp_editor.cli.progress import costs_table
 from lp_editor.controls import Controls
 from lp_editor.demo import film_portrait
-from lp_editor.engine import Patch
-from lp_editor.face import FacePicture, FaceTrack
+from lp_editor.face import FaceTrack
 from lp_editor.faces import analyse_faces, choose
 from lp_editor.media.picture import Picture, fit
 from lp_editor.media.sink import Codec, Delivery, encode_chunk, join_chunks
@@ -56,59 +53,6 @@ EDITS: dict[str, dict[str, float]] = {
         "blink_left": 0.3, "blink_right": 0.3, "gaze_x_left": 0.4, "gaze_x_right": 0.4, "roll": 5.0, "yaw": 5.0,
     },
 }  # fmt: skip
-
-
-class Sleeper(testing.FakeEngine):
-    """Sleeps instead of computing, one call at a time as on one graphics card; its patch moves, tones and paints."""
-
-    name = "sleeper"
-    keeps_patches = False
-    waits = True
-
-    def __init__(self, seconds: float) -> None:
-        self.fingerprint = f"sleeper-{seconds}"
-        self._seconds, self._card, self.slept = seconds, Lock(), 0.0
-        self._made: dict[tuple[int, int], Patch] = {}
-
-    def synthesize(
-        self, look: testing.FakeLook, faces: Sequence[FacePicture], filmed: Sequence[Any], motions: Sequence[Any]
-    ) -> list[Patch | None]:
-        """A patch for each face, after a while."""
-        with self._card:
-            sleep(self._seconds * len(faces))
-            self.slept += self._seconds * len(faces)
-        return [self._patch(picture) for picture in faces]
-
-    def _patch(self, picture: FacePicture) -> Patch:
-        box = picture.face.box.clipped(*picture.size)
-        size = (box.height, box.width)
-        if size not in self._made:
-            self._made = {size: replace(_oval(*size), box=box), **dict(list(self._made.items())[:64])}
-        return replace(self._made[size], box=box)
-
-
-def _oval(height: int, width: int) -> Patch:
-    """A patch with everything a patch can hold, under a soft oval."""
-    mask = np.zeros((height, width), np.float32)
-    cv2.ellipse(mask, (width // 2, height // 2), (width * 9 // 20, height * 9 // 20), 0, 0, 360, 1.0, -1)
-    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), width / 30), np.float32)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    flow = np.stack([np.sin(y / 40), np.cos(x / 40)], -1) * mask[..., None] * 6
-    tone = np.full((height, width, 3), 6, np.float32) * mask[..., None]
-    paint, alpha = np.full((height, width, 3), 120, np.float32), (mask > 0.99).astype(np.float32) * 0.3
-    return Patch(testing.synthetic_face().box, mask, np.asarray(flow, np.float32), tone, paint, alpha)
-
-
-@dataclass(frozen=True)
-class SleeperPlugin:
-    """Offers one `Sleeper`."""
-
-    engine: Sleeper
-
-    @hookimpl
-    def lp_engine(self, name: str, device: str) -> Sleeper | None:
-        """The engine, by its name."""
-        return self.engine if name == "sleeper" else None
 
 
 def around_a_sleeper(seconds: int, slept: float, workers: int | None) -> None:

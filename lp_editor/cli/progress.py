@@ -17,7 +17,13 @@ from rich.table import Table
 from lp_editor.render.report import Progress as Show
 from lp_editor.render.report import Report, silent
 
-LABELS = {"filming": "filming", "faces": "finding faces", "frames": "rendering", "sound": "mixing sound"}
+LABELS = {
+    "filming": "filming",
+    "faces": "finding faces",
+    "frames": "rendering",
+    "sound": "mixing sound",
+    "check": "checking",
+}
 
 JSON_EVERY = 0.25
 """Seconds between two lines of JSON."""
@@ -108,11 +114,19 @@ def tell(
 ) -> None:
     """Print what a render has to tell; ``more`` of it as JSON."""
     if as_json:
-        told = {"frames": report.frames, "rendered": report.rendered, "engine": report.engine, "notes": report.notes}
+        told = {
+            "frames": report.frames,
+            "rendered": report.rendered,
+            "copied": report.copied,
+            "engine": report.engine,
+            "notes": report.notes,
+        }
         print(json.dumps({"report": {"output": what, **told, **more}}), flush=True)
         return
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)
     if not quiet:
-        kept = report.frames - report.rendered
-        print(f"{what}: {report.frames} frames, {report.rendered} rendered, {kept} kept, engine {report.engine}")
+        kept = max(report.frames - report.rendered - report.copied, 0)
+        copied = f"{report.copied} copied, " if report.copied else ""
+        counted = f"{report.frames} frames, {report.rendered} rendered, {copied}{kept} kept"
+        print(f"{what}: {counted}, engine {report.engine}")

@@ -34,6 +34,7 @@ def add(commands: Any) -> None:
         "  lp-editor render cut.otio -o finished.mkv --codec ffv1 --matte matte.mkv\n"
         "  lp-editor render cut.otio --clips rendered/\n"
         "  lp-editor render cut.otio -o finished.mp4 --speed ultrafast --profile\n"
+        "  lp-editor render cut.otio -o finished.mov --smart\n"
         "\nWhat was rendered before is kept: only what changed is rendered again.\n",
     )  # fmt: skip
     add_source(render)
@@ -49,6 +50,12 @@ def add(commands: Any) -> None:
         "--matte", type=Path, metavar="FILE", nargs="?", const=Path(),
         help="also write what was changed, grey, FFV1 in MKV; with --clips beside each file, without a name",
     )  # fmt: skip
+    render.add_argument(
+        "--smart", action="store_true",
+        help="with -o: copy packets where nothing is edited and the footage has the output's codec; checked before the "
+        "file gets its name",
+    )  # fmt: skip
+    render.add_argument("--verify", action="store_true", help="with --smart: check by decoding all of it")
     render.add_argument("--workers", type=int, metavar="N", help="how many chunks at a time; a core each by default")
     render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     render.add_argument("--profile", action="store_true", help="print where each millisecond went")
@@ -171,7 +178,7 @@ def settings_of(asked: argparse.Namespace) -> Settings:
     return Settings(
         delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
         LocalExecutor(workers), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
-        timings=getattr(asked, "timings", None),
+        timings=getattr(asked, "timings", None), smart=asked_for.get("smart", False), verify=asked_for.get("verify", False),
     )  # fmt: skip
 
 
@@ -212,6 +219,8 @@ def _render(asked: argparse.Namespace) -> int:
     from lp_editor.cli.progress import shown, tell
     from lp_editor.render.program import check_output
 
+    if asked.verify and not asked.smart:
+        raise OutputError("--verify checks what --smart copies; give both, or neither")
     document = opened(asked)
     settings, registry = settings_of(asked), installed()
     if asked.clips is None:
@@ -223,6 +232,8 @@ def _render(asked: argparse.Namespace) -> int:
             )
         tell(report, str(asked.output), asked.quiet, asked.json, _profile(asked, report))
         return 0
+    if asked.smart:
+        raise OutputError("--smart copies into one file; use it with -o, not with --clips")
     if asked.format or asked.matte not in (None, Path()):
         raise OutputError("--clips writes each stretch in its clip's own format, mattes beside; drop --format and FILE")
     target = asked.clips / document.returned_name

@@ -138,6 +138,8 @@ class Delivery:
     """Whether what was changed is written as alpha."""
     speed: str = ""
     """Of `SPEEDS`: how quickly H.264 and H.265 are encoded, for larger files."""
+    parameter_set: int = 0
+    """The number that the parameter sets of H.264 bear, where a stream has others too."""
     encoder: str = ""
     """Empty for ours; `HARDWARE` for a graphics processor's, or FFmpeg's name of one that was found to work."""
 
@@ -152,7 +154,9 @@ class Delivery:
         if self.quality is not None and not 0 <= self.quality <= 51:
             raise OutputError(f"quality runs from 0 (best) to 51, got {self.quality}")
         if self.alpha and not (self.codec.stills or (self.codec is Codec.PRORES and self.profile in ("", *WITH_ALPHA))):
-            raise OutputError(f"{name} {self.profile} holds no alpha; use --codec prores --codec-profile 4444, png or exr")
+            raise OutputError(
+                f"{name} {self.profile} holds no alpha; use --codec prores --codec-profile 4444, png or exr"
+            )
         _choice(f"{name} has", "speed", self.speed, SPEEDS if self.codec in QUALITIES else ())
         _choice("there is", "sound", self.sound, ("pcm", "aac", "flac"))
 
@@ -253,7 +257,8 @@ def options_of(format: VideoFormat, delivery: Delivery) -> dict[str, str]:
     codec = delivery.codec
     quality = str(QUALITIES.get(codec, 0) if delivery.quality is None else delivery.quality)
     if codec is Codec.H264:
-        said = ":".join(["mbtree=0", *_hdr(delivery, "mastering-display", "cll")])
+        numbered = [f"sps-id={delivery.parameter_set}"] if delivery.parameter_set else []
+        said = ":".join(["mbtree=0", *numbered, *_hdr(delivery, "mastering-display", "cll")])
         return {"crf": quality, "preset": delivery.speed or "veryfast", "x264-params": said}
     if codec is Codec.HEVC:
         # one thread of everything: more make other bytes

@@ -17,6 +17,7 @@ import av
 import numpy as np
 from av.error import FFmpegError, InvalidDataError
 from av.stream import Disposition
+from numpy.typing import NDArray
 
 from lp_editor.errors import MediaError, TimeError
 from lp_editor.media.codecs import Mastering
@@ -48,6 +49,8 @@ class VideoInfo:
     hdr: Mastering | None = None
     files: FrameFiles | None = None
     """Of an image sequence, which file each frame is."""
+    order: Sequence[int] = ()
+    """Which frame each packet is, in decoding order; -1 for one that is not shown. Of an image sequence empty."""
 
 
 @dataclass(frozen=True)
@@ -166,11 +169,11 @@ def _video(path: Path, container: Any, stream: Any) -> VideoInfo:
         format = format_of(first, Fraction(stream.sample_aspect_ratio or 1), turn)
     except MediaError as error:
         raise MediaError(f"{path}: {error}") from error
-    times, keys, last_duration = _indexed(container, stream) or _packets(container, stream)
+    times, keys, order, last_duration = _indexed(container, stream) or _packets(container, stream)
     base = Fraction(stream.time_base)
     rate = exact_rate(Fraction(stream.average_rate or stream.guessed_rate or 25))
     if not times:
-        times, keys, last_duration = array("q", [0]), array("q", [0]), round(1 / rate / base)
+        times, keys, order, last_duration = array("q", [0]), array("q", [0]), array("q"), round(1 / rate / base)
     variable = _is_variable(times, base)
     if not variable and stream.guessed_rate:
         rate = exact_rate(Fraction(stream.guessed_rate))
@@ -180,7 +183,7 @@ def _video(path: Path, container: Any, stream: Any) -> VideoInfo:
         duration = max(duration, len(times) / rate) if len(times) > 1 else 1 / rate
     name = stream.codec_context.name
     return VideoInfo(
-        format, rate, len(times), duration, name, variable, times, keys, base, turn, mastering_of(first)
+        format, rate, len(times), duration, name, variable, times, keys, base, turn, mastering_of(first), order=order
     )  # fmt: skip
 
 
@@ -194,7 +197,7 @@ INTRA = ("prores", "dnxhd", "mjpeg", "png", "v210", "rawvideo", "cfhd", "jpeg200
 """Codecs whose every frame stands for itself, in order: the index of a file tells all."""
 
 
-def _indexed(container: Any, stream: Any) -> tuple[array[int], array[int], int] | None:
+def _indexed(container: Any, stream: Any) -> tuple[array[int], array[int], array[int], int] | None:
     """Like `_packets`, from the file's own index, where there is one that tells all: big files are not read through."""
     entries = stream.index_entries
     if not (
@@ -205,35 +208,42 @@ def _indexed(container: Any, stream: Any) -> tuple[array[int], array[int], int] 
     if not len(times) or times[0] != (stream.start_time or 0):
         return None
     keys = array("q", range(len(times)))
-    return times, keys, times[-1] - times[-2] if len(times) > 1 else 0
+    return times, keys, keys, times[-1] - times[-2] if len(times) > 1 else 0
 
 
 DISCARD = 2
 """FFmpeg's mark of an index entry that is decoded but not shown (AVINDEX_DISCARD_FRAME)."""
 
 
-def _packets(container: Any, stream: Any) -> tuple[array[int], array[int], int]:
-    """Presentation times in order, key frames by number, and the last one's duration: demuxed, not decoded.
+def _packets(container: Any, stream: Any) -> tuple[array[int], array[int], array[int], int]:
+    """Presentation times in order, key frames by number, each packet's number, the last one's duration: demuxed only.
 
     What is shown before the first key frame cannot be decoded (a stream cut from the middle), and is left out.
     """
     if container.duration:
         container.seek(0)  # back to the start: the list of packets must be whole
-    times, keyed, last = array("q"), array("q"), (0, 0)
+    times, keyed, hidden, last = array("q"), array("q"), array("b"), (0, 0)
     for packet in container.demux(stream):
         at = packet.pts if packet.pts is not None else packet.dts
         if at is None:
             continue
         if packet.is_keyframe:
             keyed.append(at)
-        if not packet.is_discard:  # an edit list hides it; decoding may still start there
-            times.append(at)
+        times.append(at)
+        hidden.append(packet.is_discard)  # by an edit list; decoding may still start there
+        if not packet.is_discard:
             last = max(last, (at, packet.duration or 0)) if len(times) > 1 else (at, packet.duration or 0)
-    shown = np.unique(np.frombuffer(times, np.int64)) if times else np.zeros(0, np.int64)
-    marks = np.frombuffer(keyed, np.int64) if keyed else shown[:1]
+    every, seen = np.array(times, np.int64), ~np.array(hidden, bool)
+    shown = np.unique(every[seen])
+    marks = np.array(keyed, np.int64) if keyed else shown[:1]
     shown = shown[shown >= marks[0]] if keyed else shown
     keys = np.searchsorted(shown, np.unique(marks[marks >= marks[0]])) if len(shown) else shown
-    return array("q", shown.tobytes()), array("q", keys.astype(np.int64).tobytes()), last[1]
+    order = np.where(seen & np.isin(every, shown), np.searchsorted(shown, every), -1)
+    return _longs(shown), _longs(keys), _longs(order), last[1]
+
+
+def _longs(numbers: NDArray[Any]) -> array[int]:
+    return array("q", numbers.astype(np.int64).tobytes())
 
 
 def _audio(stream: Any, zero: Fraction) -> AudioInfo:

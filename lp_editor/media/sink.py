@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import merge
@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import av
 import numpy as np
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError, InvalidDataError
 from numpy.typing import NDArray
 
 from lp_editor.errors import MediaError, OutputError
@@ -37,6 +37,7 @@ from lp_editor.media.frames import packed
 from lp_editor.media.hardware import hardware_options, layout_for
 from lp_editor.media.picture import Picture, VideoFormat, recoded, tag, to_frame
 from lp_editor.media.probe import probe
+from lp_editor.media.splice import CopiedPictures, SpliceError, chunk_packets, header_of, picture_stream, spliced_header
 from lp_editor.media.stills import write_still
 
 __all__ = [
@@ -212,24 +213,34 @@ def _describe(context: Any, format: VideoFormat, codec: Codec) -> None:
 
 def join_chunks(
     output: Path,
-    chunks: Sequence[Path],
+    chunks: Sequence[Path | CopiedPictures],
     counts: Sequence[int],
     rate: Fraction,
     asked: Codec | Delivery,
     sound: Sound | Sequence[Sound] | None = None,
     slate: Slate | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> None:
     """Copy the packets of chunks of ``counts`` frames into one file, frame n at n / rate, with its sound and slate.
 
-    The file appears whole, or not at all. Raises `OutputError` and `MediaError`.
+    Among the chunks may be pictures copied from another file. ``check`` sees the file before it gets its name. The file
+    appears whole, or not at all. Raises `OutputError`, `MediaError`, `SpliceError`, and what ``check`` raises.
     """
     delivery = delivery_of(asked)
     check_delivery(output, delivery)
     sounds = [] if sound is None else [sound] if isinstance(sound, SoundTrack | CopiedSound) else list(sound)
     job = _Join(chunks, counts, rate, delivery, sounds, slate or Slate())
+
+    def write(path: Path) -> None:
+        job.write(path)
+        if check is not None:
+            check(path)
+
     try:
-        write_whole(output, job.write)
+        write_whole(output, write)
     except FFmpegError as error:
+        if isinstance(error, InvalidDataError | ArgumentError) and len(job.films):
+            raise SpliceError(f"{output.name} does not take its packets ({error.strerror})") from error
         raise OutputError(f"{output} cannot be written ({error.strerror})") from error
 
 
@@ -237,7 +248,7 @@ def join_chunks(
 class _Join:
     """What one file is made of."""
 
-    chunks: Sequence[Path]
+    chunks: Sequence[Path | CopiedPictures]
     counts: Sequence[int]
     rate: Fraction
     delivery: Delivery
@@ -248,8 +259,8 @@ class _Join:
         """Write it all to a file."""
         container = CONTAINERS[path.suffix.lower()]
         options = {"movflags": "faststart+write_colr"} if container in ("mp4", "mov") else {}
-        with av.open(str(path), "w", format=container, options=options) as file, av.open(str(self.chunks[0])) as first:
-            video = file.add_stream_from_template(first.streams.video[0])
+        with av.open(str(path), "w", format=container, options=options) as file:
+            video = self._stream(file)
             video.time_base, video.codec_context.framerate = 1 / self.rate, self.rate
             if self.delivery.codec is Codec.HEVC and container in ("mp4", "mov"):
                 video.codec_context.codec_tag = "hvc1"  # what Apple's players open
@@ -257,6 +268,22 @@ class _Join:
             heard = [_sounding(file, s, self.delivery.sound_codec) for s in self.sounds]
             for packet, _ in merge(self._video_packets(video), *heard, key=_second):
                 file.mux(packet)
+
+    def _stream(self, file: Any) -> Any:
+        """The stream to write, like that of the pictures copied, or else of the first chunk."""
+        made = [c for c in self.chunks if isinstance(c, Path)][:1]
+        with av.open(str((self.films + made)[0])) as like:
+            stream = file.add_stream_from_template(picture_stream(like))
+            codec = picture_stream(like).codec_context.name
+        if self.films:
+            headers = [header_of(path) for path in (*self.films, *made)]
+            stream.codec_context.extradata = spliced_header(headers, codec)
+        return stream
+
+    @property
+    def films(self) -> list[Path]:
+        """What is copied from, in order."""
+        return list(dict.fromkeys(c.path for c in self.chunks if isinstance(c, CopiedPictures)))
 
     def _say(self, file: Any, video: Any) -> None:
         """Write the slate: a timecode track in MOV and MP4, tags in MKV."""
@@ -266,26 +293,23 @@ class _Join:
 
     def _video_packets(self, video: Any) -> Iterator[tuple[Any, float]]:
         """The packets of all chunks with program frame numbers as timestamps, and their decoding time in seconds."""
-        reorder, start = TRAITS[self.delivery.codec].reorder, 0
-        for path, count in zip(self.chunks, self.counts, strict=True):
-            with av.open(str(path)) as file:
-                stream = file.streams.video[0]
-                base, seen = Fraction(stream.time_base or 1), 0
-                for packet in file.demux(stream):
-                    if packet.pts is None or packet.dts is None:
-                        continue
-                    packet.pts = start + round(packet.pts * base * self.rate)
-                    # one step a packet over all chunks: a short chunk's own decoding times would run into its neighbours'
-                    packet.dts = start + seen - reorder
-                    packet.duration = 1
-                    packet.time_base = 1 / self.rate
-                    packet.stream = video
-                    seen += 1
-                    yield packet, packet.dts / float(self.rate)
-                if seen != count:
-                    raise MediaError(
-                        f"chunk {path.name} holds {seen} frames instead of {count}; delete it and run again"
-                    )
+        copied = [c.reorder for c in self.chunks if isinstance(c, CopiedPictures)]
+        reorder, start = max([TRAITS[self.delivery.codec].reorder, *copied]), 0
+        for chunk, count in zip(self.chunks, self.counts, strict=True):
+            seen = 0
+            packets = chunk.packets() if isinstance(chunk, CopiedPictures) else chunk_packets(chunk, self.rate)
+            for packet, number in packets:
+                packet.pts = start + number
+                # one step a packet over all chunks: a short chunk's own decoding times would run into its neighbours'
+                packet.dts = start + seen - reorder
+                packet.duration = 1
+                packet.time_base = 1 / self.rate
+                packet.stream = video
+                seen += 1
+                yield packet, packet.dts / float(self.rate)
+            if seen != count:
+                name = chunk.path.name if isinstance(chunk, CopiedPictures) else chunk.name
+                raise MediaError(f"chunk {name} holds {seen} frames instead of {count}; delete it and run again")
             start += count
 
 

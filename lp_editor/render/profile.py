@@ -16,7 +16,10 @@ from lp_editor.files import write_whole
 
 ItemT = TypeVar("ItemT")
 
-STEPS = ("faces", "decode", "face picture", "engine", "patch store", "composite", "fit", "encode", "sound", "write")
+STEPS = (
+    "faces", "copy", "decode", "face picture", "engine", "patch store", "composite", "fit", "encode", "sound", "write",
+    "check",
+)  # fmt: skip
 """In the order of a frame's way."""
 
 

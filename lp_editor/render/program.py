@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from lp_editor.media.hardware import with_encoder
 from lp_editor.media.layout import UNSPECIFIED, VideoFormat
 from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
 from lp_editor.media.sink import Slate, join_chunks
+from lp_editor.media.splice import CopiedPictures, SpliceError
+from lp_editor.media.splice_check import Pieces
 from lp_editor.plan import Plan, check, plan
 from lp_editor.registry import Registry
 from lp_editor.render import joints
@@ -27,6 +30,7 @@ from lp_editor.render.footage import Footage, Sources, bind, check_media
 from lp_editor.render.hearing import dubbed, dubs
 from lp_editor.render.memory import return_large_blocks
 from lp_editor.render.report import Progress, Report, silent
+from lp_editor.render.smart import smart_parts
 from lp_editor.render.soundtrack import crossfaded, sound_tracks
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, PatchStore, cache_folder
@@ -53,6 +57,10 @@ class Settings:
     reel: str | None = None
     whole: bool = False
     """Of marked stretches: each marked clip as one file, from end to end."""
+    smart: bool = False
+    """Copy packets where nothing was touched and the codec is the footage's; of whole programs only."""
+    verify: bool = False
+    """Decode all of a smart render before it gets its name, not only what was encoded and its neighbours."""
     timings: Path | None = None
     """Where to write every step of the work, for a trace viewer."""
 
@@ -82,25 +90,68 @@ def render_program(
     sounds = heard(project)
     check_media([s.strip.clip for s in sounds] + [s.clip for s in strips(events).values()])
     with opened(project, registry, events, settings, progress) as stage:
-        report = stage.report
         check_delivery(output, delivery, stage.format)
-        delivery = settled(delivery, stage)
         work = ChunkWork(
-            stage, ChunkStore(settings.cache / "chunks"), delivery, matte is not None, 0, progress, report
+            stage, ChunkStore(settings.cache / "chunks"), settled(delivery, stage), matte is not None, 0, progress,
+            stage.report,
         )  # fmt: skip
-        chunks = chunked(stage, events, delivery)
-        todo = [chunk for chunk in chunks if work.missing(chunk)]
-        report.frames = sum(e.count for e in events)
-        work = replace(work, total=sum(c.count for c in todo))
-        settings.executor.run(work.make, todo)
+        stage.report.frames = sum(e.count for e in events)
         sounds = crossfaded(sounds, stage.plan)
-        sounds = dubbed(sounds, dubs(strips(events), registry, project.rate, settings.cache), report)
+        sounds = dubbed(sounds, dubs(strips(events), registry, project.rate, settings.cache), stage.report)
         slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel)
-        _finish(output, work, chunks, sounds, slate)
-        if matte is not None:
+        job = _Job(project, events, settings, output, matte, sounds, slate)
+        if not (settings.smart and job.smart(work)):
+            job.whole(work)
+    return stage.report
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One file to make of a program."""
+
+    project: Project
+    events: Sequence[Event]
+    settings: Settings
+    output: Path
+    matte: Path | None
+    sounds: Sequence[Heard]
+    slate: Slate
+
+    def whole(self, work: ChunkWork) -> None:
+        """Every frame encoded."""
+        chunks = chunked(work.stage, self.events, work.delivery)
+        work = self._made(work, chunks)
+        _finish(self.output, work, chunks, self.sounds, self.slate)
+        if self.matte is not None:
             paths, counts = chunk_paths(work.store, chunks, MATTE_SUFFIX), [chunk.count for chunk in chunks]
-            join_chunks(matte, paths, counts, project.rate, Codec.FFV1, None, slate)
-    return report
+            join_chunks(self.matte, paths, counts, self.project.rate, Codec.FFV1, None, self.slate)
+
+    def smart(self, work: ChunkWork) -> bool:
+        """Packets copied where nothing was touched; False, with a note why, where that is not to be had."""
+        report = work.report
+        try:
+            if self.matte is not None:
+                raise SpliceError("a matte is of every frame")
+            with report.profile.step("copy"):
+                smart = smart_parts(work.stage, self.events, work.delivery)
+            work = replace(work, delivery=smart.delivery)
+            pieces: list[Chunk | CopiedPictures] = []
+            for part in smart.parts:
+                pieces += [part] if isinstance(part, CopiedPictures) else chunked(work.stage, [part], smart.delivery)
+            work = self._made(work, [p for p in pieces if isinstance(p, Chunk)])
+            _finish(self.output, work, pieces, self.sounds, self.slate, self.settings.verify)
+        except (SpliceError, MediaError) as error:
+            report.note(f"nothing was copied, every frame is encoded: {error}")
+            return False
+        report.copied = smart.copied
+        return True
+
+    def _made(self, work: ChunkWork, chunks: Sequence[Chunk]) -> ChunkWork:
+        """Render what is not there yet."""
+        todo = [chunk for chunk in chunks if work.missing(chunk)]
+        work = replace(work, total=sum(c.count for c in todo))
+        self.settings.executor.run(work.make, todo)
+        return work
 
 
 def _timecode(project: Project) -> str:
@@ -121,22 +172,39 @@ def settled(delivery: Delivery, stage: Stage) -> Delivery:
     return replace(found, hdr=first.hdr) if first is not None and same else found
 
 
-def _finish(output: Path, work: ChunkWork, chunks: Sequence[Chunk], sounds: Sequence[Heard], slate: Slate) -> None:
-    """Join the chunks of a program into its file, or unpack them into a sequence."""
+def _finish(
+    output: Path, work: ChunkWork, pieces: Sequence[Chunk | CopiedPictures], sounds: Sequence[Heard], slate: Slate,
+    verify: bool = False,
+) -> None:  # fmt: skip
+    """Join the pieces of a program into its file, or unpack them into a sequence.
+
+    Copied pictures are looked at again before the file gets its name. Raises `SpliceError` for what is wrong with them.
+    """
     rate, report, delivery = work.stage.plan.rate, work.stage.report, work.delivery
-    counts, paths = [chunk.count for chunk in chunks], chunk_paths(work.store, chunks, SUFFIX)
+    counts = [piece.count for piece in pieces]
+    paths = [p if isinstance(p, CopiedPictures) else work.store.path(p.key, SUFFIX) for p in pieces]
+    made = [path for path in paths if isinstance(path, Path)]
     if delivery.codec.stills:
         if sounds:
             report.note("a sequence holds no sound; render it once more to a .mov for that")
         taken = delivered(work.stage.format, delivery)
         note = SequenceNote(taken, rate, sum(counts), slate.timecode, slate.reel)
-        write_sequence(Numbering.of(output), paths, counts, note)
+        write_sequence(Numbering.of(output), made, counts, note)
         return
+    together = Pieces(list(zip(paths, counts, strict=True)), rate)
+
     with (
         sound_tracks(sounds, delivery, Fraction(sum(counts)) / rate, report) as tracks,
-        report.profile.step("write", sum(counts)),
+        ExitStack() as writing,
     ):
-        join_chunks(output, paths, counts, rate, delivery, tracks, slate)
+        writing.enter_context(report.profile.step("write", sum(counts)))
+
+        def check(path: Path) -> None:
+            writing.close()
+            with report.profile.step("check"):
+                together.check(path, verify, partial(work.progress, "check"))
+
+        join_chunks(output, paths, counts, rate, delivery, tracks, slate, None if len(made) == len(paths) else check)
 
 
 def check_output(path: Path, force: bool, codec: Codec | None = None) -> None:

@@ -27,6 +27,8 @@ class Report:
     frames: int = 0
     rendered: int = 0
     """Frames that were made anew; the others came from the store."""
+    copied: int = 0
+    """Frames whose packets were copied from the footage."""
     engine: str = ""
     checks: dict[str, tuple[Marker, ...]] = field(default_factory=dict)
     """What to look at again, by the place of the clip."""

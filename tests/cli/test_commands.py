@@ -353,9 +353,7 @@ def test_an_unknown_command_ends_with_2(capsys: pytest.CaptureFixture[str]) -> N
     assert parser().prog == "lp-editor"
 
 
-def test_a_render_tells_where_its_time_went(
-    cut_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_render_tells_where_its_time_went(cut_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("mark", cut_file, "--clip", "closing", "--at", "10f", "--for", "4f", "expression", "smile=0.6") == 0
     words = ["render", cut_file, "--speed", "ultrafast", "--quiet", "--profile"]
     assert run(*words, "-o", tmp_path / "out.mp4", "--timings", tmp_path / "steps.json") == 0

@@ -1,0 +1,161 @@
+"""Looks at a film made of copied and encoded packets again, before it gets its name."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lp_editor.media.frames import from_frame
+from lp_editor.media.picture import Picture
+from lp_editor.media.probe import decoded, opened, probe
+from lp_editor.media.splice import CopiedPictures, SpliceError, chunk_packets, picture_stream
+
+Piece: TypeAlias = Path | CopiedPictures
+"""A chunk encoded by us, or pictures copied from a film."""
+
+AFTER = 48
+"""Frames that are decoded behind what was encoded, at most; a group of pictures may be longer than minutes."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What a film was made of, in order, and how many frames each piece has."""
+
+    pieces: Sequence[tuple[Piece, int]]
+    rate: Fraction
+
+    @property
+    def count(self) -> int:
+        """Frames of all."""
+        return sum(count for _, count in self.pieces)
+
+    def check(self, path: Path, thorough: bool, progress: Callable[[int, int], None]) -> None:
+        """Compare the film with its pieces. Raises `SpliceError` for any difference.
+
+        Every copied packet has to be the source's to the byte, and every packet at its frame's time. What was encoded is
+        decoded with its neighbours, from the key frame before it to the end of the group behind it (of a long one the
+        first `AFTER` frames), and every picture has to be that of its piece, decoded by itself; ``thorough``: so is all of
+        the film. ``progress`` is told how many frames of how many are decoded.
+        """
+        with opened(path) as file:
+            listed = self._packets(path, file)
+        spans = [(0, self.count)] if thorough else list(self._spans(listed))
+        done, total = 0, sum(stop - first for first, stop in spans)
+        for first, stop in spans:
+            shown = _pictures(path, listed.times, first, stop - first)
+            for number, (mine, theirs) in enumerate(zip(shown, self._pictures(first, stop), strict=True), first):
+                if not mine.equals(theirs):
+                    raise SpliceError(f"frame {number} of {path.name} does not decode to what was written")
+                done += 1
+                progress(done, total)
+
+    def _packets(self, path: Path, file: Any) -> _Listed:
+        """All packets compared; when each frame is shown, and the key frames."""
+        stream = picture_stream(file)
+        packets = (packet for packet in file.demux(stream) if packet.pts is not None)
+        numbers, times, keyed = array("q"), array("q"), array("q")
+        start = 0
+        for piece, count in self.pieces:
+            found = 0
+            for (wanted, number), packet in zip(_packets_of(piece, self.rate), islice(packets, count), strict=False):
+                if isinstance(piece, CopiedPictures) and bytes(wanted) != bytes(packet):
+                    raise SpliceError(f"frame {start + number} of {path.name} was not copied right")
+                numbers.append(start + number)
+                times.append(packet.pts)
+                if packet.is_keyframe:
+                    keyed.append(start + number)
+                found += 1
+            if found != count:
+                raise SpliceError(f"{path.name} lacks {count - found} packets from frame {start} on")
+            start += count
+        if next(packets, None) is not None:
+            raise SpliceError(f"{path.name} has packets too many")
+        return _Listed.of(path, np.array(numbers), np.array(times), keyed, self.rate * stream.time_base)
+
+    def _spans(self, listed: _Listed) -> Iterator[tuple[int, int]]:
+        """Runs of frames to be decoded: what was encoded, with its neighbours."""
+        waiting: tuple[int, int] | None = None
+        start = 0
+        for piece, count in self.pieces:
+            if isinstance(piece, Path):
+                first, stop = listed.around(start, start + count)
+                if waiting and first > waiting[1]:
+                    yield waiting
+                    waiting = None
+                waiting = (waiting[0] if waiting else first, stop)
+            start += count
+        if waiting:
+            yield waiting
+
+    def _pictures(self, first: int, stop: int) -> Iterator[Picture]:
+        """What some frames have to show, from their pieces."""
+        start = 0
+        for piece, count in self.pieces:
+            low, high = max(first - start, 0), min(stop - start, count)
+            if low < high:
+                path, ahead = (piece.path, piece.first) if isinstance(piece, CopiedPictures) else (piece, 0)
+                video = probe(path).video
+                assert video is not None
+                yield from _pictures(path, video.times, ahead + low, high - low)
+            start += count
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """The frames of a film: when each is shown, in order, and which are key frames."""
+
+    times: Sequence[int]
+    keyframes: Sequence[int]
+
+    @classmethod
+    def of(
+        cls, path: Path, numbers: NDArray[np.int64], times: NDArray[np.int64], keyed: Sequence[int], unit: Fraction
+    ) -> _Listed:
+        """Of the packets' times in ``unit`` frames each. Raises `SpliceError` where one is not its frame's."""
+        # milliseconds, as in MKV, are rounded
+        off = np.abs((times - times.min()) * float(unit) - numbers) > max(float(unit), 1e-3)
+        if off.any():
+            raise SpliceError(f"frame {numbers[off][0]} of {path.name} is not at its time")
+        return cls(np.sort(times).tolist(), sorted(keyed))
+
+    def around(self, start: int, stop: int) -> tuple[int, int]:
+        """Some frames with the group before them and the beginning of the one behind."""
+        first = self.keyframes[max(bisect_left(self.keyframes, start) - 1, 0)] if start else 0
+        behind = bisect_right(self.keyframes, stop)
+        end = self.keyframes[behind] if behind < len(self.keyframes) else len(self.times)
+        return first, min(end, stop + AFTER)
+
+
+def _packets_of(piece: Piece, rate: Fraction) -> Iterator[tuple[Any, int]]:
+    """A piece's packets in decoding order, with their frames' numbers in it."""
+    return piece.packets() if isinstance(piece, CopiedPictures) else chunk_packets(piece, rate)
+
+
+def _pictures(path: Path, times: Sequence[int], first: int, count: int) -> Iterator[Picture]:
+    """Some frames, decoded straight on from a key frame. Raises `SpliceError` where one is missing or damaged."""
+    wanted = first
+    with opened(path) as file:
+        stream = picture_stream(file)
+        stream.thread_type = "AUTO"
+        if first:
+            file.seek(times[first], stream=stream, backward=True)
+        for frame in decoded(file, stream):
+            number = bisect_left(times, frame.pts) if frame.pts is not None else -1
+            if number < first:
+                continue
+            if number != wanted or frame.is_corrupt:
+                break
+            yield from_frame(frame)
+            wanted += 1
+            if wanted == first + count:
+                return
+    raise SpliceError(f"frame {wanted} of {path.name} cannot be decoded")
