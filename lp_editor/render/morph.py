@@ -22,7 +22,7 @@ from lp_editor.render.compositor import moved
 
 Array: TypeAlias = NDArray[np.float64]
 
-WORKED_AT = 960
+WORKED_AT = 640
 """Pixels of the longer side at which motion is looked for: DIS finds parts of a pixel."""
 
 FLOW_BLUR = 0.012
