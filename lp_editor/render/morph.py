@@ -25,6 +25,9 @@ Array: TypeAlias = NDArray[np.float64]
 WORKED_AT = 640
 """Pixels of the longer side at which motion is looked for: DIS finds parts of a pixel."""
 
+FINE_UP_TO = 560
+"""Pixels of the longer side up to which flow is looked for down to single pixels: more costs too much, and is blurred anyway."""
+
 FLOW_BLUR = 0.012
 """Gaussian σ that keeps the flow from tearing, in parts of the worked picture's longer side."""
 
@@ -279,7 +282,7 @@ def _met(a: NDArray[Any], b: NDArray[Any], to_a: FloatImage, to_b: FloatImage, w
 def _flows(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> tuple[FloatImage, FloatImage]:
     """Where each pixel of the second lies in the first, and the other way."""
     finder: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    finder.setFinestScale(0)
+    finder.setFinestScale(0 if max(a.shape) <= FINE_UP_TO else 1)
     return np.asarray(finder.calc(b, a, None), np.float32), np.asarray(finder.calc(a, b, None), np.float32)
 
 
