@@ -97,7 +97,7 @@ TRIALS = (
     Trial("brow down", BROW_DOWN, sides("browDown"), "brow", gain=0.5),
     Trial("blink", both("blink"), sides("eyeBlink"), "eye"),
     Trial("wide", both("blink", -1.0), sides("eyeWide"), "eye"),
-    Trial("squint", {"squint": 1.0}, sides("eyeSquint"), "eye"),
+    Trial("squint", both("squint"), sides("eyeSquint"), "eye"),
     Trial("gaze left", both("gaze_x"), ("eyeLookOutLeft", "eyeLookInRight"), "eye", gain=0.5),
     Trial("gaze right", both("gaze_x", -1.0), ("eyeLookInLeft", "eyeLookOutRight"), "eye", gain=0.5),
     Trial("gaze up", both("gaze_y"), sides("eyeLookUp"), "eye"),

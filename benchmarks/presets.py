@@ -1,14 +1,15 @@
-"""A contact sheet of every preset on a portrait or a folder of them, each at the moment it is strongest.
+"""A contact sheet of every preset, or of some marks, on a portrait or a folder of them, each at its strongest moment.
 
-    python benchmarks/presets.py [--faces DIR] [--columns N] SHEET
+    python benchmarks/presets.py [--faces DIR] [--columns N] [--mark "expression smile_left=1"]… SHEET
 
-Without a folder the portrait of the demo is used. The sheet in the docs is made by this.
+Without a folder the portrait of the demo is used. The sheets in the docs are made by this.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from lp_editor.face import Face, FaceTrack, Image
 from lp_editor.faces.model import Landmarker
 from lp_editor.faces.search import find_faces
 from lp_editor.files import write_whole
+from lp_editor.marking import meant
 from lp_editor.media.picture import Picture, VideoFormat
 from lp_editor.media.source import VideoSource
 from lp_editor.mesh.engine import MeshEngine
@@ -39,6 +41,13 @@ def strongest(registry: Registry, preset: Preset) -> Controls:
     asked = testing.sample(effect.edit(testing.scene(seconds=2)), np.arange(0, 2, 0.02))
     size = np.abs(asked.offsets).sum(1) + asked.weights.sum(1)
     return asked[[int(size.argmax())]]
+
+
+def marked(registry: Registry, words: str) -> Preset:
+    """A mark as it would be typed, called by its parameters."""
+    effect, *params = words.split()
+    meaning = meant(effect, dict(p.split("=", 1) for p in params), registry, Fraction(25))
+    return Preset(" ".join(params), meaning.effect.name, "", meaning.params)
 
 
 def portraits(folder: Path | None) -> Iterator[Picture]:
@@ -88,10 +97,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sheet", type=Path, help="a .png or .jpg to write")
     parser.add_argument("--faces", type=Path, help="a folder of portraits or films")
+    parser.add_argument("--mark", action="append", default=[], help="effect and parameters, instead of the presets")
     parser.add_argument("--columns", type=int, default=7, help="cells in a row, for one face")
     asked = parser.parse_args()
     registry, engine = Registry.installed(), MeshEngine()
     presets = sorted(registry.presets.values(), key=lambda p: (p.effect, p.name))
+    if asked.mark:
+        presets = [marked(registry, words) for words in asked.mark]
     asks = [strongest(registry, preset) for preset in presets]
     rows = []
     with Landmarker(faces=8) as finder:

@@ -81,9 +81,9 @@ CONTROLS: tuple[Control, ...] = (
     Control("brow_inner_right", -1, 1, "", "brows", "inner brow up, negative down, right side", {"browInnerUp": 1}, {"browDownRight": 1}),
     *_sides("brow_outer", -1, 1, "brows", "outer brow up, negative down", "browOuterUp{}", "browDown{}"),
     *_sides("blink", -1, 1, "eyes", "lids closed, negative wide open", "eyeBlink{}", "eyeWide{}"),
-    Control("squint", 0, 1, "", "eyes", "lower lids tightened", {"eyeSquintLeft": 0.5, "eyeSquintRight": 0.5}),
-    Control("cheek", 0, 1, "", "cheeks", "cheeks raised", {"cheekSquintLeft": 0.5, "cheekSquintRight": 0.5}),
-    Control("sneer", 0, 1, "", "nose", "nose wrinkled, upper lip raised", {"noseSneerLeft": 0.5, "noseSneerRight": 0.5}),
+    *_sides("squint", 0, 1, "eyes", "lower lid tightened", "eyeSquint{}"),
+    *_sides("cheek", 0, 1, "cheeks", "cheek raised", "cheekSquint{}"),
+    *_sides("sneer", 0, 1, "nose", "nose wrinkled, upper lip raised", "noseSneer{}"),
     *_gaze("Left"),
     *_gaze("Right"),
     Control("pitch", -30, 30, "degrees", "pose", "head looks up"),
@@ -101,8 +101,16 @@ TARGETS: tuple[Control, ...] = (
     Control("lip_opening", 0, 1.5, "", "mouth", "lips: 0 closed, 1 this person's 90th percentile"),
     Control("gaze_direction_x", -40, 40, "degrees", "gaze", "both eyes look this far to the person's left of the camera"),
     Control("gaze_direction_y", -30, 30, "degrees", "gaze", "both eyes look this far above the camera"),
+    Control("eye_ratio_left", 0, 0.6, "eye widths", "eyes", "left eye: this gap between the lids, whoever it is"),
+    Control("eye_ratio_right", 0, 0.6, "eye widths", "eyes", "right eye: this gap between the lids, whoever it is"),
+    Control("lip_ratio", 0, 0.4, "face widths", "mouth", "this gap between the lips, whoever it is"),
 )  # fmt: skip
 """Every target, in the order of the columns of `Controls.targets`."""
+
+OPENINGS: Mapping[str, str] = {
+    "eye_ratio_left": "eye_opening_left", "eye_ratio_right": "eye_opening_right", "lip_ratio": "lip_opening"
+}  # fmt: skip
+"""Targets that say the same: a raw ratio (as `lp_editor.faces.measure` has it), and a part of this person's opening."""
 
 COLUMN: Mapping[str, int] = {control.name: i for i, control in enumerate(CONTROLS)}
 TARGET_COLUMN: Mapping[str, int] = {target.name: i for i, target in enumerate(TARGETS)}
@@ -156,3 +164,17 @@ class Controls:
         """Which frames ask for anything, (T,)."""
         asked: NDArray[np.bool_] = (self.offsets != 0).any(1) | (self.weights > 0).any(1) | (self.neutral > 0).any(1)
         return asked
+
+    def in_openings(self, left: FloatArray, right: FloatArray, lips: FloatArray) -> Controls:
+        """The same with raw ratios told as openings of people whose own ratios these are, (T,) each; both weigh in."""
+        if not any(self.weights[:, TARGET_COLUMN[raw]].any() for raw in OPENINGS):
+            return self
+        targets, weights = self.targets.copy(), self.weights.copy()
+        for (raw, opening), own in zip(OPENINGS.items(), (left, right, lips), strict=True):
+            a, b = TARGET_COLUMN[opening], TARGET_COLUMN[raw]
+            total = weights[:, a] + weights[:, b]
+            summed = weights[:, a] * targets[:, a] + weights[:, b] * targets[:, b] / own
+            targets[:, a] = np.divide(summed, total, out=targets[:, a].copy(), where=total > 0)
+            weights[:, a] = np.maximum(weights[:, a], weights[:, b])
+            weights[:, b] = 0
+        return Controls(self.offsets, targets, weights, self.neutral)

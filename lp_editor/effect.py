@@ -47,9 +47,13 @@ class Knob:
     unit: str = ""
 
 
-def knob(default: float, *, low: float, high: float, help: str, unit: str = "") -> Any:
-    """Declare a keyframable parameter: ``depth: Curve = knob(1, low=0, high=1, help="...")``."""
-    return field(default=Curve.constant(default), metadata={"knob": Knob(low, high, help, unit)})
+def knob(default: float | None, *, low: float, high: float, help: str, unit: str = "") -> Any:
+    """Declare a keyframable parameter: ``depth: Curve = knob(1, low=0, high=1, help="...")``.
+
+    With None for default it is None unless given: ``opening: Curve | None = knob(None, …)``.
+    """
+    start = None if default is None else Curve.constant(default)
+    return field(default=start, metadata={"knob": Knob(low, high, help, unit)})
 
 
 def option(default: bool | float | str, *, help: str) -> Any:
@@ -176,11 +180,17 @@ class Proposal:
     params: Mapping[str, ParamValue] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
 class Effect(ABC):
-    """Base of every effect on a segment of a clip."""
+    """Base of every effect on a segment of a clip. ``intensity`` is the host's: it scales all that the edit asks for."""
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[Need]] = frozenset()
+    intensity: Curve = field(
+        default=Curve.constant(1),
+        metadata={"knob": Knob(0, 2, "how much of the whole effect: 0 none, 1 as the parameters say")},
+        kw_only=True,
+    )
 
     @classmethod
     def parse(cls, params: Mapping[str, ParamValue]) -> Self:
@@ -189,10 +199,11 @@ class Effect(ABC):
         Raises `ParamError` for a name the effect does not take, a value of the wrong kind, or one out of bounds
         anywhere on its curve.
         """
-        known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+        known = {f.name: f for f in fields(cls)}
         for name in params:
             if name not in known:
-                raise ParamError(f"{cls.name}: no parameter {name!r}; it takes: {', '.join(known)}")
+                takes = ", ".join(p.name for p in parameters(cls))
+                raise ParamError(f"{cls.name}: no parameter {name!r}; it takes: {takes}")
         kinds = get_type_hints(cls)
         return cls(**{n: _checked(cls.name, known[n], kinds[n], v) for n, v in params.items()})
 
@@ -231,7 +242,9 @@ class Meeting:
 
 
 class JointEffect(Effect):
-    """Base of every effect where two clips meet; its edits return a ``blend``."""
+    """Base of every effect where two clips meet; its edits return a ``blend``, which no intensity scales."""
+
+    intensity: ClassVar[Curve] = Curve.constant(1)  # type: ignore[misc]
 
     def refusal(self, meeting: Meeting) -> str:
         """Why two clips should not be joined by it, as half a sentence; empty where nothing speaks against it."""
@@ -302,9 +315,10 @@ class Parameter:
 
 
 def parameters(effect: type[Effect]) -> list[Parameter]:
-    """The parameters of an effect, in its own order."""
-    kinds = get_type_hints(effect)
-    return [_parameter(f, kinds[f.name]) for f in fields(effect)]  # type: ignore[arg-type]
+    """The parameters of an effect, in its own order; those that every effect has come last."""
+    kinds, shared = get_type_hints(effect), [f.name for f in fields(Effect)]
+    ordered = sorted(fields(effect), key=lambda f: f.name in shared)
+    return [_parameter(f, kinds[f.name]) for f in ordered]
 
 
 def _parameter(spec: Field[Any], kind: Any) -> Parameter:

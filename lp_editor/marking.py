@@ -54,7 +54,7 @@ def meant(effect: str, params: Mapping[str, ParamValue | str], registry: Registr
         raise ParamError(f"name an effect ({', '.join(registry.effects)}) or a preset")
     kind = registry.effect(effect)
     ease = _ease(wanted.pop("ease", None), rate)
-    face = _face(str(wanted.pop("face", "largest")))
+    face = meant_face(str(wanted.pop("face", "largest")))
     texts = {p.name for p in parameters(kind) if p.kind in ("str", "choice")}
     values = {n: v if n in texts else _value(v, rate) for n, v in wanted.items()}
     kind.parse(values)
@@ -91,7 +91,7 @@ def _ease(value: object, rate: Fraction) -> Ease | None:
     return Ease(parts[0], parts[-1])
 
 
-def _face(text: str) -> str:
+def meant_face(text: str) -> str:
     """A face as a project keeps it: a reference picture by its whole path."""
     wanted = parse_choice(text)
     if wanted.by != "like":

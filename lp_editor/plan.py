@@ -222,7 +222,8 @@ def _face_name(segment: Segment) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """One segment's edit, sampled on a shot's frames: where it is active, at which seconds, how far eased in."""
+    """One segment's edit, sampled on a shot's frames: where it is active, at which seconds, and how strongly (``ease``):
+    how far eased in, times its intensity."""
 
     segment: Segment
     edit: Edit
@@ -230,6 +231,10 @@ class _Part:
     rows: NDArray[np.intp]
     seconds: FloatArray
     ease: FloatArray
+
+    def share(self, signal: Signal) -> FloatArray:
+        """A weight on the part's frames, never above 1."""
+        return np.minimum(np.clip(signal.at(self.seconds), 0, 1) * self.ease, 1)
 
 
 def segment_span(strip: Strip, segment: Segment) -> Span:
@@ -283,9 +288,10 @@ def _part(
     length = float(span.duration)
     scene = scene_of(length, rate, finding)
     with _named(f'clip "{strip.clip.name}", segment {segment.id}'):
-        edit = registry.effect(segment.effect).parse(segment.params).edit(scene)
+        effect = registry.effect(segment.effect).parse(segment.params)
+        edit = effect.edit(scene)
     ease = segment.ease or DEFAULT_EASE
-    window = Signal.window(0.0, length, float(ease.rise), float(ease.fall)).at(seconds)
+    window = Signal.window(0.0, length, float(ease.rise), float(ease.fall)).at(seconds) * effect.intensity.at(seconds)
     return _Part(segment, edit, finding, rows, seconds, window)
 
 
@@ -298,19 +304,19 @@ def _combine(face: str, parts: Sequence[_Part], count: int) -> FacePlan:
     for part in parts:
         for column, kind in enumerate(FINISHES):
             if kind in part.edit.finish:
-                strength = np.clip(part.edit.finish[kind].at(part.seconds), 0, 1) * part.ease
+                strength = part.share(part.edit.finish[kind])
                 finish[part.rows, column] = np.maximum(finish[part.rows, column], strength)
         for name, signal in part.edit.controls.items():
             controls.offsets[part.rows, COLUMN[name]] += signal.at(part.seconds) * part.ease
         for name, target in part.edit.targets.items():
             column = TARGET_COLUMN[name]
-            weight = np.clip(target.weight.at(part.seconds), 0, 1) * part.ease
+            weight = part.share(target.weight)
             controls.targets[part.rows, column] += weight * target.value.at(part.seconds)
             total[part.rows, column] += weight
             controls.weights[part.rows, column] = np.maximum(controls.weights[part.rows, column], weight)
         for region, signal in part.edit.neutralise.items():
             column = REGIONS.index(region)
-            strength = np.clip(signal.at(part.seconds), 0, 1) * part.ease
+            strength = part.share(signal)
             controls.neutral[part.rows, column] = np.maximum(controls.neutral[part.rows, column], strength)
         if part.edit.performance:
             drives.append(_drive(part, part.edit.performance, count))
@@ -329,7 +335,7 @@ def _drive(part: _Part, performance: Performance, count: int) -> Drive:
     moments = np.floor(performance.moment.at(part.seconds) * float(driver.rate) + 1e-6)
     frames[part.rows] = np.clip(moments, driver.track.first, driver.track.stop - 1).astype(np.intp)
     strength = np.zeros(count)
-    strength[part.rows] = np.clip(performance.strength.at(part.seconds), 0, 1) * part.ease
+    strength[part.rows] = part.share(performance.strength)
     return Drive(driver, frames, strength, performance.regions, performance.relative, part.segment.id)
 
 

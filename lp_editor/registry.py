@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -12,12 +12,15 @@ from typing import Any
 
 from pluggy import PluginManager, PluginValidationError
 
-from lp_editor import hooks
+from lp_editor import hooks, personal
 from lp_editor.effect import RESERVED, Effect, parameters
 from lp_editor.engine import Engine
 from lp_editor.errors import EngineError, ParamError, PluginError, UnknownEffectError
 from lp_editor.timeline.curve import value_from_json
 from lp_editor.timeline.model import ParamValue
+
+SHARED = fields(Effect)
+"""What every effect on a stretch has."""
 
 AUTOMATIC = ("liveportrait", "mesh")
 """What ``--engine auto`` tries, best first."""
@@ -41,13 +44,15 @@ class Registry:
         self._pm.add_hookspecs(hooks)
         self.problems: list[str] = []
         """Plugins that did not load, each with its reason; they are skipped."""
+        self._own: Path | None = None
         for plugin in plugins:
             self._register(plugin, None)
 
     @classmethod
     def installed(cls) -> Registry:
-        """The plugins installed in this environment, ours and everyone else's alike."""
+        """The plugins installed in this environment, ours and everyone else's alike, and the user's own presets."""
         registry = cls()
+        registry._own = personal.folder()
         for entry in sorted(entry_points(group=hooks.PROJECT), key=lambda e: e.name):
             try:
                 registry._register(entry.load(), entry.name)
@@ -75,6 +80,10 @@ class Registry:
             for parameter in parameters(effect):
                 if parameter.name in RESERVED:
                     raise PluginError(f"effect {effect.name!r}: the word {parameter.name!r} is taken by mark")
+            if any(f.name == own.name and f is not own for f in fields(effect) for own in SHARED):
+                raise PluginError(
+                    f"effect {effect.name!r}: every effect has an intensity already; call its own otherwise"
+                )
             found[effect.name] = effect
         return dict(sorted(found.items()))
 
@@ -105,6 +114,9 @@ class Registry:
                 if preset.name in found:
                     raise PluginError(f"two presets are called {preset.name!r}; one is {file}")
                 found[preset.name] = preset
+        for file in sorted(self._own.glob("*.json")) if self._own else ():
+            preset = _read_preset(file)
+            found[preset.name] = preset  # the user's own stands, whatever a plugin calls the same one day
         return dict(sorted(found.items()))
 
     def preset(self, name: str) -> Preset:

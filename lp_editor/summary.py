@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -62,7 +64,36 @@ def _clip(clip: Clip, project: Project) -> dict[str, Any]:
         "source": {**_span(clip.source), "timecode": timecode(clip.source.start, clip.rate)},
         "segments": [segment_to_json(segment) for segment in clip.segments],
         "joint": joint_to_json(clip.joint) if clip.joint else None,
+        "overlaps": [
+            {"segments": [s.id for s in one.segments], "face": one.segments[0].face, **_span(one.span)}
+            for one in overlaps(clip)
+        ],
     }
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Record time of a clip in which several segments ask something of one face."""
+
+    span: Span
+    segments: tuple[Segment, ...]
+
+
+def overlaps(clip: Clip) -> list[Overlap]:
+    """Where effects overlap on a clip, in order of time; segments that choose their face by other words are kept apart."""
+    found = []
+    for face in dict.fromkeys(s.face for s in clip.segments):
+        seen = [(s, span) for s in clip.segments if s.face == face and (span := _visible(s, clip))]
+        edges = sorted({t for _, span in seen for t in (span.start, span.stop)})
+        for start, stop in itertools.pairwise(edges):
+            here = tuple(s for s, span in seen if span.start <= start and stop <= span.stop)
+            if len(here) > 1:
+                found.append(Overlap(Span.between(start, stop), here))
+    return sorted(found, key=lambda one: one.span.start)
+
+
+def _visible(segment: Segment, clip: Clip) -> Span | None:
+    return clip.record_span(segment.span).intersect(clip.record)
 
 
 def _record_timecode(clip: Clip, project: Project) -> str:

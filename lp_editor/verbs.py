@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from lp_editor import personal
 from lp_editor.effect import Effect, JointEffect, Meeting, Scene, parameters
 from lp_editor.errors import MediaError, ParamError, ProjectError, TimeError
 from lp_editor.files import make_folder
-from lp_editor.marking import Meaning, joint_length, meant, with_markers
+from lp_editor.marking import Meaning, joint_length, meant, meant_face, with_markers
 from lp_editor.media.picture import Picture
 from lp_editor.media.probe import probe
 from lp_editor.media.sink import Codec
@@ -27,7 +28,7 @@ from lp_editor.render.hearing import speech_of
 from lp_editor.render.joints import meeting
 from lp_editor.render.program import Settings, check_output, opened, render_program, render_still, staged
 from lp_editor.render.report import Progress, Report, silent
-from lp_editor.timeline import edit
+from lp_editor.timeline import clipboard, edit
 from lp_editor.timeline.cut import Morph, cut, strips, strips_of
 from lp_editor.timeline.document import Document, open_document, undo
 from lp_editor.timeline.find import find_clip, find_segment, marked_span, topmost_clip_at
@@ -42,15 +43,18 @@ __all__ = [
     "Marked",
     "Report",
     "Settings",
+    "copy",
     "delete_key",
     "key_by_scene",
     "mark",
     "move_key",
     "open_project",
+    "paste",
     "plan",
     "render",
     "render_stretches",
     "save",
+    "save_preset",
     "set_key",
     "still",
     "undo",
@@ -287,6 +291,62 @@ def unmark(
     if not gone:
         raise ProjectError("nothing is marked there")
     return document.replace(edit.remove_marks(project, gone)), gone
+
+
+def copy(document: Document, *segments: str, clip: str | None = None) -> tuple[Segment, ...]:
+    """Segments of one clip, by their ids or all of ``clip``, to be pasted elsewhere. Raises `ProjectError`."""
+    project = document.project
+    return clipboard.of_clip(project, find_clip(project, clip)) if clip else clipboard.copied(project, segments)
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """A document with pasted marks, the marks, and what is to be said of them."""
+
+    document: Document
+    segments: tuple[Segment, ...]
+    notes: tuple[str, ...]
+
+
+def paste(
+    document: Document, segments: Sequence[Segment], *, clip: str, at: str | None = None, face: str | None = None,
+    registry: Registry | None = None,
+) -> Pasted:  # fmt: skip
+    """Put copied segments on a clip: from ``at`` on, or as far from its start as they lay in theirs.
+
+    Raises `ProjectError`, `TimeError`, and `ParamError` for what the installed effects do not take.
+    """
+    project = document.project
+    found, start = find_clip(project, clip), None
+    if at is not None:
+        found, span = marked_span(project, clip, at, None)
+        start = found.record_span(span).start
+    if face is not None:
+        face = meant_face(face)
+    made = clipboard.pasted(project, segments, found, start, face)
+    check_edits(made.project, registry or Registry.installed())
+    return Pasted(document.replace(made.project), made.segments, made.notes)
+
+
+def save_preset(
+    document: Document,
+    segment: str,
+    name: str,
+    help: str = "",
+    *,
+    force: bool = False,
+    registry: Registry | None = None,
+) -> Path:
+    """Keep a mark's effect and parameters as a preset of the user's. Raises `ParamError` for a name that is taken."""
+    registry = registry or Registry.installed()
+    clip = find_segment(document.project, segment)
+    marks = [m for m in (*clip.segments, clip.joint) if m is not None and m.id == segment]
+    path, taken = personal.file_of(name), name in registry.presets
+    if taken and not path.exists():
+        raise ParamError(f"a preset {name!r} is there already, and not one of yours; choose another name")
+    if taken and not force:
+        raise ParamError(f"you have a preset {name!r} already; choose another name or pass --force")
+    return personal.save(name, marks[0].effect, help, marks[0].params)
 
 
 def set_key(document: Document, segment: str, param: str, at: str, value: float, interpolation: str) -> Document:

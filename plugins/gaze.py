@@ -13,8 +13,8 @@ from lp_editor import Curve, Edit, Effect, Proposal, Scene, Signal, Target, hook
 FULL = 5.0
 """Degrees past ``steady`` from which on a look is turned all the way."""
 
-GIVES_WAY = 0.1
-"""Seconds in which the eyes come back to where they were filmed, before the head is turned too far."""
+LEAST_STEP = 3.0
+"""Degrees from frame to frame that eyes which are led may always jump, however calmly they were filmed."""
 
 FIELD = 45.0
 """Degrees that the width of a picture is taken to span: a lens of about 43 mm on a full frame."""
@@ -28,9 +28,12 @@ AWAY_EVERY, AWAY_FOR = (2.5, 6.0), (0.25, 0.7)
 BLINK_EVERY, CLOSING, OPENING = (2.5, 5.5), 0.09, 0.2
 """Seconds between blinks (15 to 20 a minute when people listen), and that one takes to close and to open."""
 
-FAST = (0.03, 0.07)
+FAST = (0.08, 0.2)
 """Parts of its own width that a face moves from frame to frame at 25 a second: at the first its eyes are still sharp
 enough to lead, at the second they are a smear."""
+
+BRIEF = 0.16
+"""Seconds: eyes do not look away for less; what is read for less is a tracker's mistake while the head swings, or a blink."""
 
 CLOSED = 0.4
 """A measured blink of this much is one."""
@@ -135,12 +138,16 @@ class Gaze(Effect):
         )
 
     def _hold(self, scene: Scene, aim: tuple[Signal, Signal]) -> Signal:
-        """How firmly the eyes are led: not near the aim, less as eyes and head turn away, never all at once."""
+        """How firmly the eyes are led: not near the aim, less as eyes and head turn away, never with a jump."""
         if not len(scene.gazes):
             return Signal.constant(1)
-        moments = scene.moments()
-        off = np.hypot(*(_filled(scene.gazes)[:, i] - aim[i].at(moments) for i in (0, 1)))
-        held = np.minimum(_eased((off - self.steady) / FULL), _eroded(self._within(scene), float(scene.rate)))
+        moments, filmed = scene.moments(), _filled(scene.gazes)
+        way = np.stack([aim[i].at(moments) for i in (0, 1)], axis=1) - filmed
+        held = np.minimum(_eased((np.hypot(*way.T) - self.steady) / FULL), self._within(scene))
+        for start, stop in _runs(np.hypot(*way.T) > self.steady):
+            if (stop - start) / float(scene.rate) < BRIEF and start > 0 and stop < len(held):
+                held[start:stop] = 0
+        held = _without_jumps(held, filmed, way)
         return Signal(lambda t: np.interp(t, moments, held))
 
     def _within(self, scene: Scene) -> NDArray[np.float64]:
@@ -184,13 +191,23 @@ def _eased(u: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(u * u * (3 - 2 * u))
 
 
-def _eroded(values: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
-    """The largest curve nowhere above some values whose slope is at most 1 in `GIVES_WAY` seconds."""
-    out, step = values.copy(), 1 / (GIVES_WAY * rate)
-    for i in range(1, len(out)):
-        out[i] = min(out[i], out[i - 1] + step)
-    for i in range(len(out) - 2, -1, -1):
-        out[i] = min(out[i], out[i + 1] + step)
+def _without_jumps(
+    held: NDArray[np.float64], filmed: NDArray[np.float64], way: NDArray[np.float64]
+) -> NDArray[np.float64]:  # fmt: skip
+    """Holds lessened until no step of the eyes is larger than the largest that was filmed.
+
+    ``filmed`` (N, 2) is where they look, ``way`` (N, 2) how far from there to the aim, in degrees.
+    """
+    out = held.copy()
+    most = max(float(np.linalg.norm(np.diff(filmed, axis=0), axis=1).max(initial=0.0)), LEAST_STEP)
+    parts = np.linspace(1, 0, 33)
+    for _ in range(3):
+        for first, towards in ((range(1, len(out)), -1), (range(len(out) - 2, -1, -1), 1)):
+            for i in first:
+                beside = filmed[i + towards] + out[i + towards] * way[i + towards]
+                steps = np.linalg.norm(filmed[i] + (parts * out[i])[:, None] * way[i] - beside, axis=1)
+                if steps[0] > most and (steps <= most).any():
+                    out[i] *= parts[int(np.argmax(steps <= most))]
     return out
 
 

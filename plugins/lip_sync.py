@@ -26,7 +26,7 @@ SHAPES: Mapping[str, Mapping[str, float]] = {
 MOVES: Mapping[str, Mapping[str, float]] = {
     "open": {"mouth_open": 1.0},
     "round": {"pucker": 0.55, "funnel": 0.35},
-    "wide": {"stretch": 0.45, "cheek": 0.1},
+    "wide": {"stretch": 0.45, "cheek_left": 0.1, "cheek_right": 0.1},
     "tuck": {"lip_tuck": 0.8},
     "close": {"press": 0.25},
 }

@@ -30,6 +30,7 @@ def shared() -> Path:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep each test run's caches and models away from the user's."""
     monkeypatch.setenv("LP_EDITOR_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("LP_EDITOR_PRESETS", str(tmp_path_factory.getbasetemp() / "no presets"))
     monkeypatch.setenv("LP_EDITOR_MODELS", str(tmp_path_factory.getbasetemp() / "no models"))
 
 

@@ -110,3 +110,16 @@ def test_a_target_without_weight_asks_for_nothing() -> None:
     made = Controls.zeros(1)
     made.targets[:] = 1
     assert not made.active.any()
+
+
+def test_raw_ratios_become_parts_of_a_persons_own_openings() -> None:
+    made = Controls.zeros(2)
+    for name, value, weight in (("lip_ratio", 0.05, 1.0), ("lip_opening", 1.0, 1.0), ("eye_ratio_left", 0.15, 0.5)):
+        made.targets[0, TARGET_COLUMN[name]] = value
+        made.weights[0, TARGET_COLUMN[name]] = weight
+    told = made.in_openings(np.array([0.3, 0.3]), np.array([0.3, 0.3]), np.array([0.1, 0.1]))
+    assert told.targets[0, TARGET_COLUMN["lip_opening"]] == pytest.approx(0.75)  # the mean of a half and a whole
+    assert told.targets[0, TARGET_COLUMN["eye_opening_left"]] == pytest.approx(0.5)
+    assert told.weights[0].tolist() == [0.5, 0, 1, 0, 0, 0, 0, 0]
+    assert not told.active[1]
+    assert Controls.zeros(1).in_openings(*np.full((3, 1), 0.3)).weights.sum() == 0

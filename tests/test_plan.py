@@ -106,6 +106,22 @@ def test_it_eases_in_and_out_unless_told_not_to() -> None:
     assert short == pytest.approx(short[::-1])
 
 
+def test_an_intensity_scales_all_that_an_effect_asks_for_and_takes_keys() -> None:
+    fade = Curve.parse("0@0,1@20f", RATE)
+    parts = [
+        segment("a", "expression", 5, 20, smile=0.5, intensity=fade),
+        segment("b", "aim", 5, 20, lips=0.4, weight=0.5, calm=0.6, intensity=fade),
+        segment("c", "expression", 30, 5, smile=0.9, neutral=1, intensity=2),
+    ]
+    (face,) = plan(project(clip(parts)), REGISTRY).shots["V1/1"].faces
+    ramp = (np.arange(20) + 0.5) / 20
+    assert face.controls.column("smile_left")[5:25] == pytest.approx(0.5 * ramp)
+    assert face.controls.weights[5:25, 2] == pytest.approx(0.5 * ramp)
+    assert face.controls.neutral[5:25, 2] == pytest.approx(0.6 * ramp)
+    assert set(face.controls.column("smile_left")[30:35]) == {1.0}  # clamped
+    assert face.controls.neutral.max() == 1
+
+
 def test_curves_are_sampled_at_frame_centres_in_record_seconds() -> None:
     ramp = Curve.parse("0@0,1@20f", RATE)
     values = smiles(clip([segment("a", "expression", 5, 20, smile=ramp)]))
@@ -142,7 +158,7 @@ def test_a_project_of_another_rate_asks_for_its_own_frames() -> None:
     assert np.flatnonzero(values).tolist() == list(range(20, 40))
 
 
-@settings(deadline=None)  # a busy machine is no failure
+@settings(deadline=None)
 @given(st.permutations(range(5)))
 def test_the_order_of_segments_does_not_matter(order: list[int]) -> None:
     parts = [

@@ -161,6 +161,22 @@ def test_a_parameter_may_not_take_a_word_of_the_hosts() -> None:
         _ = Registry(Adds(Easy)).effects
 
 
+@dataclass(frozen=True)
+class Intense(Effect):
+    """Has an intensity of its own."""
+
+    name = "intense"
+    intensity: Curve = knob(0.5, low=0, high=1, help="its own")
+
+    def edit(self, scene: Scene) -> Edit:
+        return Edit()
+
+
+def test_an_effect_may_not_bring_an_intensity_of_its_own() -> None:
+    with pytest.raises(PluginError, match="effect 'intense': every effect has an intensity already"):
+        _ = Registry(Adds(Intense)).effects
+
+
 def test_an_unknown_effect_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(UnknownEffectError, match=r"no effect 'nodd'.*: nod"):
         Registry(Adds(Nod)).effect("nodd")

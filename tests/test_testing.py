@@ -49,9 +49,9 @@ def test_a_scene_runs_its_driver_at_its_own_rate() -> None:
 
 def test_a_sample_shows_all_that_an_edit_asks_for() -> None:
     ramp = Signal(lambda t: t)
-    edit = Edit({"cheek": ramp}, {"lip_opening": Target(ramp * 2, Signal.constant(0.5))}, {"brows": ramp})
+    edit = Edit({"cheek_left": ramp}, {"lip_opening": Target(ramp * 2, Signal.constant(0.5))}, {"brows": ramp})
     asked = testing.sample(edit, [0.25, 1])
-    assert asked.column("cheek").tolist() == [0.25, 1]
+    assert asked.column("cheek_left").tolist() == [0.25, 1]
     assert asked.targets[:, 2].tolist() == [0.5, 2]
     assert asked.weights[:, 2].tolist() == [0.5, 0.5]
     assert asked.neutral[:, 2].tolist() == [0.25, 1]

@@ -66,7 +66,7 @@ def test_the_command_line_lists_it_beside_ours(site: Path) -> None:
     )  # fmt: skip
     effects = {effect["name"]: effect for effect in json.loads(done.stdout)}
     assert {"nod", "expression", "gaze", "stitch"} <= set(effects)
-    assert [p["name"] for p in effects["nod"]["parameters"]] == ["depth", "times"]
+    assert [p["name"] for p in effects["nod"]["parameters"]] == ["depth", "times", "intensity"]
 
 
 def test_without_its_distribution_it_is_not_there() -> None:

@@ -40,7 +40,7 @@ def _near(message: str) -> str:
 def parser() -> Parser:
     """The whole command line."""
     from lp_editor import __version__
-    from lp_editor.cli import catalogue, demo, hosts, models, people, project, rendering, speech
+    from lp_editor.cli import catalogue, demo, editing, hosts, models, people, project, rendering, speech
 
     top = Parser(
         prog="lp-editor",
@@ -50,7 +50,7 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"lp-editor {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-    for module in (demo, project, rendering, hosts, people, speech, catalogue, models):
+    for module in (demo, project, editing, rendering, hosts, people, speech, catalogue, models):
         module.add(commands)
     return top
 

@@ -6,13 +6,16 @@ import argparse
 import inspect
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from lp_editor import personal
 from lp_editor.effect import Effect, JointEffect, Parameter, parameters
+from lp_editor.errors import OutputError, ParamError
 from lp_editor.registry import Preset, Registry
 from lp_editor.timeline.curve import value_to_json
 
@@ -27,11 +30,28 @@ def add(commands: Any) -> None:
     effects.add_argument("--json", action="store_true", help="print JSON")
     effects.set_defaults(run=_effects)
     presets = commands.add_parser(
-        "presets", help="list the presets",
-        epilog="examples:\n  lp-editor presets\n  lp-editor mark cut.otio --at 2s --for 1s preset=warm-smile\n",
+        "presets", help="list the presets, save a mark as one, remove one of yours",
+        epilog="examples:\n  lp-editor presets\n  lp-editor mark cut.otio --at 2s --for 1s preset=warm-smile intensity=0.6\n"
+        "  lp-editor presets save cut.otio s1 my-smile --about 'hers, with the left brow'\n  lp-editor presets remove my-smile\n",
     )  # fmt: skip
     presets.add_argument("--json", action="store_true", help="print JSON")
     presets.set_defaults(run=_presets)
+    actions = presets.add_subparsers(dest="action", metavar="ACTION")
+    save = actions.add_parser(
+        "save", help="save a mark's effect and parameters as a preset of yours",
+        epilog="example:\n  lp-editor presets save cut.otio s1 my-smile --about 'hers, with the left brow'\n",
+    )  # fmt: skip
+    save.add_argument("project", type=Path)
+    save.add_argument("segment", metavar="ID", help="the id of the mark; `inspect` lists them")
+    save.add_argument("name", help="what to call it: small letters, digits, hyphens")
+    save.add_argument("--about", default="", metavar="TEXT", help="what it does, for the list")
+    save.add_argument("--force", action="store_true", help="in the place of one of yours of this name")
+    save.set_defaults(run=_save_preset)
+    remove = actions.add_parser(
+        "remove", help="remove a preset of yours", epilog="example:\n  lp-editor presets remove my-smile\n"
+    )
+    remove.add_argument("name")
+    remove.set_defaults(run=_remove_preset)
 
 
 def installed() -> Registry:
@@ -70,7 +90,7 @@ def _effects(asked: argparse.Namespace) -> int:
         print(f"{effect.name}: {inspect.getdoc(effect)}\n")
         table = plain_table("parameter", "range", "default", "what it does")
         for p in parameters(effect):
-            table.add_row(p.name, _range(p), str(p.default), p.help)
+            table.add_row(p.name, _range(p), "as filmed" if p.default is None else str(p.default), p.help)
     else:
         table = plain_table("effect", "on", "what it does")
         for name, effect in chosen.items():
@@ -111,6 +131,30 @@ def _presets(asked: argparse.Namespace) -> int:
     for preset in registry.presets.values():
         table.add_row(preset.name, preset.effect, preset.help)
     show(table)
+    return 0
+
+
+def _save_preset(asked: argparse.Namespace) -> int:
+    from lp_editor import verbs
+
+    registry = installed()
+    document = verbs.open_project(asked.project, registry=registry)
+    path = verbs.save_preset(
+        document, asked.segment, asked.name, asked.about, force=asked.force, registry=registry
+    )  # fmt: skip
+    print(f"saved {path}; use it with: lp-editor mark PROJECT --at TIME preset={asked.name}")
+    return 0
+
+
+def _remove_preset(asked: argparse.Namespace) -> int:
+    path = personal.file_of(asked.name)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        raise ParamError(f"you have no preset {asked.name!r}; yours lie in {path.parent}") from None
+    except OSError as error:
+        raise OutputError(f"{path} cannot be removed ({error.strerror})") from None
+    print(f"removed {path}")
     return 0
 
 

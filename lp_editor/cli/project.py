@@ -140,7 +140,7 @@ def _add_key(commands: Any) -> None:
 
 
 def _inspect(asked: argparse.Namespace) -> int:
-    from lp_editor.summary import found, segment_text, summary
+    from lp_editor.summary import found, overlaps, segment_text, summary
     from lp_editor.timeline.timecode import rate_text, timecode
 
     document = opened(asked)
@@ -168,6 +168,13 @@ def _inspect(asked: argparse.Namespace) -> int:
             media + state, "\n".join(marks),
         )  # fmt: skip
     show(table)
+    for clip in project.clips():
+        for one in overlaps(clip):
+            first, stop = (
+                timecode(t + project.start, project.rate, project.drop_frame) for t in (one.span.start, one.span.stop)
+            )
+            names = " and ".join(f"{s.id} {s.effect}" for s in one.segments)
+            print(f"overlap on {clip.name} ({clip.place}): {names}, {first} to {stop}, rendered once")
     return 0
 
 
@@ -210,7 +217,7 @@ def _mark(asked: argparse.Namespace) -> int:
         print(json.dumps({"clip": {"name": clip.name, "id": clip.id, "place": clip.place}, "mark": stored}))
         return 0
     print(f"marked {clip.name} ({clip.place}): {mark_text(mark, clip, document.project.rate)}")
-    _hint(asked.project, asked.output)
+    hint(asked.project, asked.output)
     return 0
 
 
@@ -260,13 +267,14 @@ def _propose(asked: argparse.Namespace, document: Document, effect: str) -> int:
         print(f"marked {clip.name} ({clip.place}): {mark_text(mark, clip, document.project.rate)}")
     if segments:
         changed.save(asked.output)
-        _hint(asked.project, asked.output)
+        hint(asked.project, asked.output)
     else:
         print(f"{effect} finds nothing to mark in {asked.clip or document.project.name}")
     return 0
 
 
-def _hint(project: Path, output: Path | None = None) -> None:
+def hint(project: Path, output: Path | None = None) -> None:
+    """Tell how a change of a project is taken back."""
     if output is None:
         name = f'"{project}"' if " " in str(project) else project
         print(f"take it back with: lp-editor undo {name}")
@@ -281,7 +289,7 @@ def _unmark(asked: argparse.Namespace) -> int:
     changed, gone = verbs.unmark(document, segment=asked.segment, clip=asked.clip, at=asked.at)
     changed.save()
     print(f"unmarked {', '.join(gone)}")
-    _hint(asked.project)
+    hint(asked.project)
     return 0
 
 
@@ -292,7 +300,7 @@ def _key(asked: argparse.Namespace) -> int:
     changed = _keyed(verbs, document, asked)
     changed.save()
     print(f"{asked.action} {asked.segment} {asked.param} at {asked.at}")
-    _hint(asked.project)
+    hint(asked.project)
     return 0
 
 

@@ -32,7 +32,7 @@ from lp_editor.liveportrait.paste import to_image
 
 Composite: TypeAlias = Literal["detail", "paste"]
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same pixels, weights and controls give other patches."""
 
 STUDIED = 40
@@ -88,7 +88,9 @@ class LivePortraitEngine:
         )
         person = person_of(faces)
         if self.landmarks and watched:
-            person = person_from([openings(self.landmarks(picture)) for picture in watched])
+            person = replace(
+                person_from([openings(self.landmarks(picture)) for picture in watched]), ratios=person.ratios
+            )
         look = Look(shot_square(faces), person, None, "none")
         calibration = None
         if some and self.composite == "detail":

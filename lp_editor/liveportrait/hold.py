@@ -25,10 +25,13 @@ LOOK_DEGREES = (40.0, 30.0)
 
 @dataclass(frozen=True)
 class Person:
-    """A person's own openings: the 90th percentile of each eye's and of the lips' ratio in the shot."""
+    """A person's own openings: the 90th percentile of each eye's and of the lips' ratio in the shot.
+
+    ``ratios`` are those of `lp_editor.faces.measure`: left eye, right eye, lips."""
 
     eyes: tuple[float, float]
     lips: float
+    ratios: tuple[float, float, float] = (0.3, 0.3, 0.1)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def turned_between(a: Array, b: Array, weight: float) -> Array:
 def retargeted(holds: Sequence[Hold], controls: Controls, heads: Heads) -> list[Hold]:
     """Faces moved by a row of controls each: neutralised, offset, then taken to targets. Zero rows stay the same object."""
     active = [int(i) for i in np.flatnonzero(controls.active)]
+    controls = controls.in_openings(*np.array([hold.seen.person.ratios for hold in holds]).reshape(-1, 3).T)
     added = changes(with_gaze_targets(holds, controls))
     out = list(holds)
     for i in active:

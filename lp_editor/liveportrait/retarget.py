@@ -67,9 +67,11 @@ TABLE: Mapping[str, tuple[tuple[Entry, ...], tuple[Entry, ...]]] = MappingProxyT
        for part in ("inner", "outer") for side in ("left", "right")},
     "blink_left": (_blink(LEFT_EYE, 1.0), _blink(LEFT_EYE, -0.4)),
     "blink_right": (_blink(RIGHT_EYE, 1.0), _blink(RIGHT_EYE, -0.4)),
-    "squint": (((13, 1, -0.004), (16, 1, -0.004)), ()),
-    "cheek": (((RIGHT_CHEEK, 1, -0.0035), (LEFT_CHEEK, 1, -0.0035), (13, 1, -0.00275), (16, 1, -0.00275)), ()),
-    "sneer": (((RIGHT_CHEEK, 1, -0.003), (LEFT_CHEEK, 1, -0.003), (14, 1, -0.006)), ()),
+    **{f"squint_{side}": (((lid, 1, -0.004),), ()) for side, lid in (("left", 16), ("right", 13))},
+    **{f"cheek_{side}": (((cheek, 1, -0.0035), (lid, 1, -0.00275)), ())
+       for side, cheek, lid in (("left", LEFT_CHEEK, 16), ("right", RIGHT_CHEEK, 13))},
+    **{f"sneer_{side}": (((cheek, 1, -0.003), (14, 1, -0.003)), ())
+       for side, cheek in (("left", LEFT_CHEEK), ("right", RIGHT_CHEEK))},
     # the eye that turns outwards turns further
     "gaze_x_left": (((15, 0, 0.03),), ((15, 0, -0.021),)),
     "gaze_x_right": (((11, 0, 0.021),), ((11, 0, -0.03),)),

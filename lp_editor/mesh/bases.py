@@ -20,7 +20,7 @@ from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import canonical_face
 
 Array = NDArray[np.float64]
-Window = Literal["mouth", "lower", "brow_inner", "brow_outer", "eyes"]
+Window = Literal["mouth", "lower", "brow_inner", "brow_outer", "eye"]
 
 
 GAZE = np.array([0.30, -0.24, 0.0])
@@ -53,6 +53,7 @@ PER_SIDE: Mapping[str, Recipe] = {
     "frown": Recipe({"mouthSmile{}": -0.5, "mouthFrown{}": 1.2, "mouthShrugLower": 0.125}, "mouth", True),
     "brow_inner": Recipe({"browInnerUp": 1.2}, "brow_inner"),
     "brow_outer": Recipe({"browOuterUp{}": 0.95}, "brow_outer"),
+    "squint": Recipe({"eyeSquint{}": 1.0}, "eye"),
 }
 """What a positive value of each two-sided control does."""
 
@@ -71,14 +72,13 @@ WHOLE: Mapping[str, Recipe] = {
     "lip_tuck": Recipe({"mouthRollLower": 1.5}, "mouth"),
     "mouth_x": Recipe({"mouthLeft": 0.4, "mouthRight": -0.4}, "mouth"),
     "mouth_y": Recipe({"mouthShrugLower": 0.8, "mouthShrugUpper": 0.8}, "mouth", True),
-    "squint": Recipe(_both("eyeSquint", 1.0), "eyes"),
 }
 
 BUMPS: Mapping[str, tuple[tuple[int, float, float, float], ...]] = {
     "cheek": ((280, 1.8, 0.05, -0.38), (425, 1.6, 0.05, -0.22), (346, 1.0, 0.0, -0.18)),
     "sneer": ((358, 1.0, 0.08, -0.42), (327, 0.9, 0.02, -0.25), (391, 1.0, 0.0, -0.20)),
 }
-"""Controls that the measured video hardly shows, written by hand: left landmark, radius, and move (x, y), all cm."""
+"""Two-sided controls that the measured video hardly shows, by hand: left landmark, radius, and move (x, y), all cm."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _windows(side: str) -> dict[str, Array]:
         "mouth": lower * (1 - step(0.85, 1.15, np.hypot(x / 5.5, np.maximum(y - 3.9, 0) / 3.6))),
         "brow_inner": brow * half * inner,
         "brow_outer": brow * half * outer,
-        "eyes": np.maximum(eye_window("Left"), eye_window("Right")),
+        "eye": eye_window(side),
     }
 
 
@@ -145,7 +145,9 @@ def bases() -> Bases:
     for name, recipe in WHOLE.items():
         left, right = _cooked(recipe, measured, "Left"), _cooked(recipe, measured, "Right")
         positive[name] = (left + right) / 2
-    positive |= {name: _bumped(bumps) for name, bumps in BUMPS.items()}
+    for name, bumps in BUMPS.items():
+        positive[f"{name}_left"] = _bumped(bumps)
+        positive[f"{name}_right"] = positive[f"{name}_left"][canonical_face().mirror] * [-1, 1, 1]
     negative = {name: negative.get(name, -basis) for name, basis in positive.items()}
     blink = {side.lower(): _symmetric(measured, {"eyeBlink{}": 1.0}, side) for side in ("Left", "Right")}
     return Bases(positive, negative, blink, blake2b(content, digest_size=8).hexdigest())
@@ -162,14 +164,14 @@ def _cooked(recipe: Recipe, measured: Mapping[str, Array], side: str) -> Array:
 
 
 def _bumped(bumps: tuple[tuple[int, float, float, float], ...]) -> Array:
-    """Soft bumps around some landmarks and their mirror images."""
-    rest, mirror = rest_points(), canonical_face().mirror
+    """Soft bumps around some landmarks."""
+    rest = rest_points()
     out = np.zeros((478, 3))
     for landmark, radius, x, y in bumps:
         near = np.exp(-((np.linalg.norm((rest - rest[landmark])[:, :2], axis=1) / radius) ** 2))
         out += near[:, None] * [x, y, 0]
     out[468:] = 0
-    return out + out[mirror] * [-1, 1, 1]
+    return out
 
 
 def _symmetric(measured: Mapping[str, Array], parts: Mapping[str, float], side: str) -> Array:

@@ -87,7 +87,7 @@ TRIALS: tuple[Trial, ...] = (
     Trial(_sides("gaze_x"), -1, ("eyeLookInLeft", "eyeLookOutRight"), 0.65, 0.8, 1.3),
     Trial(_sides("gaze_y"), 1, ("eyeLookUpLeft", "eyeLookUpRight"), 0.35, 0.8, 1.4),
     Trial(_sides("gaze_y"), -1, ("eyeLookDownLeft", "eyeLookDownRight"), 0.45, 0.8, 1.4),
-    Trial(("squint",), 1, ("eyeSquintLeft", "eyeSquintRight"), 0.35, 0.8, 1.4),
+    Trial(_sides("squint"), 1, ("eyeSquintLeft", "eyeSquintRight"), 0.35, 0.8, 1.4),
     Trial(("pitch",), 1, (), 12.0, 0.7, 1.5, 12.0, 0),
     Trial(("pitch",), -1, (), 12.0, 0.7, 1.5, 12.0, 0),
     Trial(("yaw",), 1, (), 12.0, 0.7, 1.5, 12.0, 1),

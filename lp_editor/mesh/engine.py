@@ -26,7 +26,7 @@ from lp_editor.mesh.shading import creases
 from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
 from lp_editor.render.compositor import apply_patches
 
-VERSION = 8
+VERSION = 9
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40

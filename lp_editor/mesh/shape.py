@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Region
+from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Controls, Region
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import Pose, to_frame, to_local
 from lp_editor.faces.measure import EYEBALL, REST_Y, eye_ratio, lip_ratio, pose_angles
@@ -91,6 +91,10 @@ def retargeted(motion: MeshMotion, offsets: Row, targets: Row, weights: Row, neu
     """A motion with one row of controls applied; the very same one where nothing is asked."""
     if not (offsets.any() or (weights > 0).any() or neutral.any()):
         return motion
+    person = motion.person
+    asked = Controls(offsets[None], targets[None], weights[None], neutral[None])
+    asked = asked.in_openings(*np.array([[person.eye_open["left"]], [person.eye_open["right"]], [person.lip_open]]))
+    targets, weights = asked.targets[0], asked.weights[0]
     if motion.person.strengths is not None:
         offsets = motion.person.strengths.applied(offsets)
     local = to_local(motion.points, motion.pose)
@@ -174,8 +178,12 @@ def region_weights(region: Region) -> Array:
         return brows
     if region == "mouth":
         return step(0.0, 1.6, y) * (1 - irises)
+    between = np.clip(1 - eyes - brows - step(0.0, 1.6, y) - irises, 0, 1)
+    nose = step(-3.0, -2.0, y) * (1 - step(1.4, 2.4, np.abs(rest_points()[:, 0])))
+    if region == "nose":
+        return np.asarray(between * nose)
     if region == "cheeks":
-        return np.asarray(np.clip(1 - eyes - brows - step(0.0, 1.6, y) - irises, 0, 1))
+        return np.asarray(between * (1 - nose))
     return np.zeros(478)
 
 

@@ -92,11 +92,28 @@ def test_before_a_look_goes_too_far_the_eyes_come_back_to_it(gaze: type[Effect])
     led = weights(gaze.parse({"contact": 1, **CALM}), filmed([(15, 0)] * 20 + [(40, 0)] * 20))
     assert (led[20:] == 0).all()
     assert led[10] == 1
-    assert 0 < led[19] < led[18] < 1
+    assert led[19] == 0  # the filmed jump is the largest there is, so it is not made larger
+    assert led[18] == 1
+
+
+def test_eyes_that_are_led_jump_no_further_than_they_were_filmed_to(gaze: type[Effect]) -> None:
+    looks = [(min(i * 1.5, 40.0), 0.0) for i in range(60)] + [(2.0, 0.0)] * 20
+    scene = filmed([(0.0, 0.0)] * 5 + [(4.0, 0.0)] + looks)
+    led = scene.gazes * (1 - weights(gaze.parse({"contact": 1, **CALM}), scene))[:, None]
+    assert (
+        np.linalg.norm(np.diff(led, axis=0), axis=1).max() <= np.linalg.norm(np.diff(scene.gazes, axis=0), axis=1).max()
+    )
+    assert np.abs(led - scene.gazes).max() > 10
+
+
+def test_what_is_read_for_a_few_frames_only_is_no_look(gaze: type[Effect]) -> None:
+    brief = filmed([(1, 0)] * 10 + [(14, 0)] * 3 + [(1, 0)] * 10)
+    assert weights(gaze.parse({"contact": 1, **CALM}), brief).max() == 0
+    assert weights(gaze.parse({"contact": 1, **CALM}), filmed([(1, 0)] * 10 + [(14, 0)] * 6 + [(1, 0)] * 10)).max() == 1
 
 
 def test_a_head_that_swings_is_not_led(gaze: type[Effect]) -> None:
-    faces = [testing.synthetic_face((256.0 + 20 * i, 256.0)) for i in range(20)]
+    faces = [testing.synthetic_face((256.0 + 60 * i, 256.0)) for i in range(20)]
     assert weights(gaze.parse({"contact": 1, **CALM}), replace(filmed([(15, 0)] * 20), faces=faces)).max() == 0
 
 
