@@ -32,7 +32,7 @@ ONE_PERSON = 0.86
 ANOTHER_SCENE, ONE_SCENE = 0.25, 0.5
 """How alike the pictures are that show two places, and at least where a joint is proposed."""
 
-SMALL, LARGE = 0.02, 0.6
+SMALL, LARGE = 0.008, 0.6
 """Face widths of a jump that is worth hiding, and of one that a stitch hides well."""
 
 SHORTEST, LONGEST = 8, 24
