@@ -37,6 +37,16 @@ class Sleeper(testing.FakeEngine):
             self.slept += self._seconds * len(faces)
         return [self._patch(picture) for picture in faces]
 
+    def synthesize_several(
+        self,
+        looks: Sequence[testing.FakeLook],
+        faces: Sequence[FacePicture],
+        filmed: Sequence[Any],
+        motions: Sequence[Any],
+    ) -> list[Patch | None]:
+        """The same for several looks."""
+        return self.synthesize(looks[0], faces, filmed, motions)
+
     def _patch(self, picture: FacePicture) -> Patch:
         box = picture.face.box.clipped(*picture.size)
         size = (box.height, box.width)

@@ -41,12 +41,13 @@ def film(folder: Path, seconds: int, gop: int) -> Path:
     path = folder / f"{seconds}-{gop}.mp4"
     if path.exists():
         return path
-    portrait, loop = folder / "portrait.mp4", folder / "loop.mp4"
+    portrait, loop, silent_film = folder / "portrait.mp4", folder / f"loop-{gop}.mp4", folder / "silent.mp4"
     film_portrait(portrait, silent, 10 * 25)
-    ffmpeg("-f", "lavfi", "-i", f"testsrc2=s=1920x1080:r=25:d={LOOP}", "-stream_loop", "1", "-i", portrait, "-f", "lavfi",
-           "-i", f"sine=r=48000:d={LOOP}", "-filter_complex", "[0][1]overlay=(W-w)/2:(H-h)/2:shortest=1", "-map", "2",
-           "-c:v", "libx264", "-preset", "veryfast", "-g", gop, "-pix_fmt", "yuv420p", "-c:a", "aac", loop)  # fmt: skip
-    ffmpeg("-stream_loop", seconds // LOOP - 1, "-i", loop, "-c", "copy", path)
+    ffmpeg("-f", "lavfi", "-i", f"testsrc2=s=1920x1080:r=25:d={LOOP}", "-stream_loop", "1", "-i", portrait,
+           "-filter_complex", "[0][1]overlay=(W-w)/2:(H-h)/2:shortest=1", "-c:v", "libx264", "-preset", "veryfast",
+           "-g", gop, "-pix_fmt", "yuv420p", "-an", loop)  # fmt: skip
+    ffmpeg("-stream_loop", seconds // LOOP - 1, "-i", loop, "-c", "copy", silent_film)
+    ffmpeg("-i", silent_film, "-f", "lavfi", "-i", f"sine=r=48000:d={seconds}", "-c:v", "copy", "-c:a", "aac", path)
     return path
 
 

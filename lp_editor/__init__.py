@@ -31,8 +31,9 @@ from lp_editor.registry import Preset, Registry
 from lp_editor.timeline import Curve, Key, Signal
 from lp_editor.timeline.fit import fitted
 from lp_editor.utterance import Phone, Speech, Viseme
+from lp_editor.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "CONTROLS", "FINISHES", "REGIONS", "TARGETS", "Box", "Control", "Controls", "Crossing", "Curve", "Edit", "Effect", "Engine",

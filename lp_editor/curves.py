@@ -1,4 +1,4 @@
-"""Draws the curves of a clip's marks as SVG: a panel a mark, time as record timecode, keys as dots, a legend beside.
+"""Draws the curves of a clip's marks as SVG: a panel for each mark and unit, record timecode below, keys as dots, a legend.
 
 Constant parameters are dashed; the shape below the curves is how the mark comes and goes.
 """
@@ -24,7 +24,10 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#5
 """Told apart by the colour-blind too (Okabe and Ito 2008, the yellow darkened for white paper)."""
 
 WIDTH, LEFT, RIGHT, TOP, PANEL, BETWEEN = 1280, 74, 250, 76, 170, 66
-"""Pixels: the sheet, its margins, a panel's height, and what lies between two."""
+"""Pixels: the sheet, its margins, a panel's least height, and what lies between two."""
+
+ROW = 20
+"""Pixels of a line of a legend."""
 
 STEPS = (1, 2, 5, 10)
 SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
@@ -42,8 +45,22 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """Those parameters of a mark that share a unit."""
+
+    segment: Segment
+    unit: str
+    lines: tuple[Line, ...]
+
+    @property
+    def height(self) -> int:
+        """Pixels: its legend has room."""
+        return max(PANEL, ROW * len(self.lines) + 10)
+
+
+@dataclass(frozen=True)
 class Axis:
-    """From values to pixels, and back for nobody."""
+    """From values to pixels."""
 
     low: float
     high: float
@@ -57,10 +74,10 @@ class Axis:
 
 def drawn(project: Project, clip: Clip, registry: Registry) -> str:
     """The curves of every mark on a clip. Raises `ProjectError` where nothing is marked."""
-    panels = [(segment, _lines(segment, registry)) for segment in sorted(clip.segments, key=lambda s: s.span.start)]
+    panels = [p for segment in sorted(clip.segments, key=lambda s: s.span.start) for p in _panels(segment, registry)]
     if not panels:
         raise ProjectError(f'no stretch of "{clip.name}" ({clip.place}) is marked, so there are no curves')
-    height = TOP + len(panels) * (PANEL + BETWEEN)
+    height = TOP + sum(panel.height + BETWEEN for panel in panels)
     time = Axis(float(clip.record.start), float(clip.record.stop), LEFT, WIDTH - RIGHT)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
@@ -69,8 +86,10 @@ def drawn(project: Project, clip: Clip, registry: Registry) -> str:
         _text(LEFT, 32, f"{clip.name}  ({clip.place})", size=19, weight="600"),
         _text(LEFT, 52, _shown(project, clip), fill="#666666"),
     ]
-    for number, (segment, lines) in enumerate(panels):
-        parts += _panel(project, clip, segment, lines, time, TOP + number * (PANEL + BETWEEN) + 24)
+    top = TOP + 24
+    for panel in panels:
+        parts += _panel(project, clip, panel, time, top)
+        top += panel.height + BETWEEN
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -81,6 +100,13 @@ def _shown(project: Project, clip: Clip) -> str:
 
 def _timecode(project: Project, record: Fraction) -> str:
     return timecode(record + project.start, project.rate, project.drop_frame)
+
+
+def _panels(segment: Segment, registry: Registry) -> list[Panel]:
+    """A mark's parameters by their units, those without one first; one empty panel where no number is set."""
+    lines = _lines(segment, registry)
+    units = sorted({line.parameter.unit for line in lines}) or [""]
+    return [Panel(segment, unit, tuple(x for x in lines if x.parameter.unit == unit)) for unit in units]
 
 
 def _lines(segment: Segment, registry: Registry) -> list[Line]:
@@ -95,27 +121,27 @@ def _lines(segment: Segment, registry: Registry) -> list[Line]:
     return found
 
 
-def _panel(
-    project: Project, clip: Clip, segment: Segment, lines: Sequence[Line], time: Axis, top: int
-) -> Iterator[str]:  # fmt: skip
-    """One mark: title, frame, grid, the shape of its ease, its curves and keys, its legend."""
+def _panel(project: Project, clip: Clip, panel: Panel, time: Axis, top: int) -> Iterator[str]:
+    """One panel: title, frame, grid, the shape of its ease, its curves and keys, its legend."""
+    segment, ground = panel.segment, top + panel.height
     span = clip.record_span(segment.span)
-    low, high = _range(lines)
-    value = Axis(low, high, top + PANEL - 8, top + 8)
-    yield _text(LEFT, top - 9, f"{segment.id}  {segment.effect}", weight="600")
+    low, high = _range(panel.lines)
+    value = Axis(low, high, ground - 8, top + 8)
+    unit = f", {panel.unit}" if panel.unit else ""
+    yield _text(LEFT, top - 9, f"{segment.id}  {segment.effect}{unit}", weight="600")
     yield _text(WIDTH - RIGHT, top - 9, _words(segment), fill="#666666", anchor="end")
-    yield _box(LEFT, top, time.stop - LEFT, PANEL, "#fafafa")
+    yield _box(LEFT, top, time.stop - LEFT, panel.height, "#fafafa")
     a, b = (max(min(time.at(float(t)), time.stop), time.start) for t in (span.start, span.stop))
-    yield _box(a, top, b - a, PANEL, "#eef3f8")
-    yield _ease(segment, span, time, top)
-    yield from _grid(project, clip, time, value, top)
-    for number, line in enumerate(lines):
+    yield _box(a, top, b - a, panel.height, "#eef3f8")
+    yield _ease(segment, span, time, ground)
+    yield from _grid(project, clip, time, value, top, ground)
+    for number, line in enumerate(panel.lines):
         colour = COLOURS[number % len(COLOURS)]
         yield from _curve(line, span, time, value, colour)
         yield from _legend(line, number, top, colour)
-    if not lines:
-        yield _text((a + b) / 2, top + PANEL / 2, "no numbers are set", fill="#666666", anchor="middle")
-    yield f'<rect x="{LEFT}" y="{top}" width="{time.stop - LEFT:.1f}" height="{PANEL}" fill="none" stroke="#999999"/>'
+    if not panel.lines:
+        yield _text((a + b) / 2, (top + ground) / 2, "no numbers are set", fill="#666666", anchor="middle")
+    yield f'<rect x="{LEFT}" y="{top}" width="{time.stop - LEFT:.1f}" height="{panel.height}" fill="none" stroke="#999999"/>'
 
 
 def _words(segment: Segment) -> str:
@@ -138,13 +164,12 @@ def _range(lines: Sequence[Line]) -> tuple[float, float]:
     return (low, high) if high - low > 1e-9 else (0.0, 1.0)
 
 
-def _ease(segment: Segment, span: Span, time: Axis, top: int) -> str:
+def _ease(segment: Segment, span: Span, time: Axis, ground: int) -> str:
     """How the mark comes and goes, as a low shape on the panel's ground."""
     ease, length = segment.ease or DEFAULT_EASE, float(span.duration)
     seconds = np.linspace(0, length, 120)
     weight = Signal.window(0.0, length, float(ease.rise), float(ease.fall)).at(seconds)
     inside = (seconds + float(span.start) >= time.low) & (seconds + float(span.start) <= time.high)
-    ground = top + PANEL
     points = [
         (time.at(float(span.start) + s), ground - 22 * w)
         for s, w in zip(seconds[inside], weight[inside], strict=True)
@@ -155,15 +180,15 @@ def _ease(segment: Segment, span: Span, time: Axis, top: int) -> str:
     return f'<polygon points="{_points(closed)}" fill="#c9d8e6"/>'
 
 
-def _grid(project: Project, clip: Clip, time: Axis, value: Axis, top: int) -> Iterator[str]:
+def _grid(project: Project, clip: Clip, time: Axis, value: Axis, top: int, ground: int) -> Iterator[str]:
     for level in _ticks(value.low, value.high):
         y = value.at(level)
         yield f'<line x1="{LEFT}" y1="{y:.1f}" x2="{time.stop:.1f}" y2="{y:.1f}" stroke="{"#999999" if level == 0 else "#dddddd"}"/>'
         yield _text(LEFT - 8, y + 4, f"{level:g}", anchor="end")
     for moment in _moments(project, clip):
         x = time.at(float(moment))
-        yield f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{top + PANEL + 5}" stroke="#dddddd"/>'
-        yield _text(x, top + PANEL + 19, _timecode(project, moment), anchor="middle", size=11)
+        yield f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{ground + 5}" stroke="#dddddd"/>'
+        yield _text(x, ground + 19, _timecode(project, moment), anchor="middle", size=11)
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -204,12 +229,11 @@ def _curve(line: Line, span: Span, time: Axis, value: Axis, colour: str) -> Iter
 
 
 def _legend(line: Line, number: int, top: int, colour: str) -> Iterator[str]:
-    x, y = WIDTH - RIGHT + 22, top + 14 + number * 20
+    x, y = WIDTH - RIGHT + 22, top + 14 + number * ROW
     dashed = ' stroke-dasharray="6 4"' if line.curve.is_constant else ""
     yield f'<line x1="{x}" y1="{y}" x2="{x + 26}" y2="{y}" stroke="{colour}" stroke-width="2"{dashed}/>'
-    unit = f" ({line.parameter.unit})" if line.parameter.unit else ""
-    count = "constant" if line.curve.is_constant else f"{len(line.curve.keys)} keys"
-    yield _text(x + 34, y + 4, f"{line.parameter.name}{unit}, {count}")
+    keys = f"{line.curve.keys[0].value:g}, constant" if line.curve.is_constant else f"{len(line.curve.keys)} keys"
+    yield _text(x + 34, y + 4, f"{line.parameter.name} {keys}")
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:

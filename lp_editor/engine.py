@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeAlias, TypeVar
+from typing import Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,8 @@ class Look(Protocol):
 LookT = TypeVar("LookT", bound=Look)
 MotionT = TypeVar("MotionT", bound=Motion)
 
+GivenLookT = TypeVar("GivenLookT", bound=Look, contravariant=True)
+
 ReadFaces: TypeAlias = Callable[[Sequence[int]], Sequence[FacePicture]]
 """Reads the pictures of a face track at some media frames where it has a face; decodes only what is asked for."""
 
@@ -81,7 +83,7 @@ class Engine(Protocol[LookT, MotionT]):
     An engine that can compute in several ways may say which in a string ``path``; it is printed beside the name.
     One that leaves the processor free while it computes (on a graphics card, on another machine) says so in a bool
     ``waits``: pictures are then read, finished and encoded meanwhile. Its calls still come one after the other for each
-    stretch, but from several threads.
+    stretch, but from several threads. One that gains from many faces in a call has the methods of `SeveralLooks` too.
     """
 
     @property
@@ -130,4 +132,27 @@ class Engine(Protocol[LookT, MotionT]):
         motions: Sequence[MotionT],
     ) -> list[Patch | None]:
         """The change that takes each face from its filmed motion to the new one; None where that is no change."""
+        ...
+
+
+@runtime_checkable
+class SeveralLooks(Protocol[GivenLookT, MotionT]):
+    """What an engine may have besides: calls over the faces of several people and shots, a look for each face.
+
+    Where it is there, the faces of a frame and of segments near each other are handed over together. A result may not
+    depend on its neighbours by more than the last bit that the device rounds; as a picture, by at most one level.
+    """
+
+    def analyze_several(self, looks: Sequence[GivenLookT], faces: Sequence[FacePicture]) -> list[MotionT]:
+        """`Engine.analyze`, a look each."""
+        ...
+
+    def synthesize_several(
+        self,
+        looks: Sequence[GivenLookT],
+        faces: Sequence[FacePicture],
+        filmed: Sequence[MotionT],
+        motions: Sequence[MotionT],
+    ) -> list[Patch | None]:
+        """`Engine.synthesize`, a look each."""
         ...

@@ -17,7 +17,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
 
     An existing file keeps its permissions. Raises `OutputError` for whatever the system refuses.
     """
-    temporary = path.with_name(f".{path.stem[:100]}.{uuid4().hex[:8]}.part{path.suffix}")
+    temporary = path.with_name(f".{_short(path.stem)}.{uuid4().hex[:8]}.part{path.suffix}")
     try:
         write(temporary)
         with temporary.open("rb+") as file:
@@ -31,6 +31,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
         with suppress(OSError):
             temporary.unlink()
     return path
+
+
+def _short(stem: str) -> str:
+    """As much of a name as a temporary one bears: systems count bytes, and take 255."""
+    return os.fsencode(stem)[:100].decode(errors="ignore")
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

@@ -16,8 +16,9 @@ from lp_editor.timeline import edit, marks
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.document import Document
 from lp_editor.timeline.marks import Request
-from lp_editor.timeline.model import Ease, Joint, ParamValue, Project, Segment, clips_of
+from lp_editor.timeline.model import Ease, Joint, Marker, ParamValue, Project, Segment, Span
 from lp_editor.timeline.timecode import parse_time
+from lp_editor.timeline.urls import is_file
 
 JOINT_FRAMES = 8
 """How long a joint is that does not say."""
@@ -66,6 +67,10 @@ def _value(value: ParamValue | str, rate: Fraction) -> ParamValue:
     if not isinstance(value, str):
         return value
     lowered = value.strip().lower()
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)\s*%", lowered):
+        return float(lowered.rstrip("% ")) / 100
+    if re.fullmatch(r"[+-]?\d*,\d+", lowered):  # as many countries write it; a curve's commas stand between keys
+        return float(lowered.replace(",", "."))
     if lowered in ("true", "false", "yes", "no", "on", "off"):
         return lowered in ("true", "yes", "on")
     if "@" in value or _is_number(value):
@@ -96,7 +101,7 @@ def meant_face(text: str) -> str:
     wanted = parse_choice(text)
     if wanted.by != "like":
         return text
-    if not wanted.file.is_file():
+    if not is_file(wanted.file):
         raise ParamError(f"face={text}: there is no file {wanted.file}")
     return f"like:{wanted.file.resolve()}"
 
@@ -118,18 +123,29 @@ def with_markers(document: Document, registry: Registry) -> Document:
     project = document.project
     known = {*edit.all_ids(project), *document.sidecar.dropped}
     remarks: list[str] = []
+    segments: dict[str, list[Segment]] = {}
+    placing = marks.Placing(project)
+    unseen: dict[str, str] = {}
+    seen: set[str] = set()
     for request in marks.requests(project):
         if request.id in known:
             continue
         if lost := _lost_render(request):
             remarks.append(lost)
+            continue
+        try:
+            there = not marks.hidden(request, project)
+            if there:
+                project, there = _added(project, request, registry, placing, segments)
+        except LpEditorError as error:
+            text = str(error)
+            raise ProjectError(text if request.where in text else f"{request.where}: {text}") from None
+        if not there:
+            unseen.setdefault(request.id, f"{request.where}: its clip does not show that, so it marks nothing")
         else:
-            try:
-                project = _added(project, request, registry)
-            except LpEditorError as error:
-                text = str(error)
-                raise ProjectError(text if request.where in text else f"{request.where}: {text}") from None
-    return document.understood(project, remarks)
+            seen.add(request.id)
+    remarks += [text for id, text in unseen.items() if id not in seen]
+    return document.understood(edit.add_segments(project, segments), remarks)
 
 
 OUR_FILE = re.compile(r"_[VA]\d+-\d+(-[VA]\d+-\d+)*_\d+\.(mp4|mov|mkv)$")
@@ -150,20 +166,38 @@ def _lost_render(request: Request) -> str:
     )
 
 
-def _added(project: Project, request: Request, registry: Registry) -> Project:
-    """The project with what one marker asks for."""
+def _added(
+    project: Project, request: Request, registry: Registry, placing: marks.Placing, segments: dict[str, list[Segment]]
+) -> tuple[Project, bool]:  # fmt: skip
+    """The project with the joint that one marker asks for; segments are put down by the places of their clips. And whether
+    it asked for anything that shows."""
     meaning = _understood(request, registry, project.rate)
     if meaning.joins:
         before, after = joint_length(request.length, project.rate, meaning.effect.name)
         joint = Joint(request.id, meaning.effect.name, before, after, meaning.params)
-        at = edit.clip_at_cut(project, request.clip, marks.at_cut(request, project))
-        return edit.add_joint(project, at, joint, meaning.params.get("force") is True)
-    for number, (clip, span) in enumerate(marks.placed(request, project), 1):
+        clip = edit.clip_at_cut(project, request.clip, marks.at_cut(request, project))
+        return edit.add_joint(project, clip, joint, meaning.params.get("force") is True), True
+    found = placing.placed(request)
+    for number, (clip, span) in enumerate(found, 1):
         own = request.id if number == 1 else f"{request.id}-{number}"
         segment = Segment(own, meaning.effect.name, span, meaning.params, meaning.face, meaning.ease)
-        now = next(c for c in clips_of(project.tracks) if c.place == clip.place)
-        project = edit.add_segment(project, now, segment)
-    return project
+        segments.setdefault(clip.place, []).append(segment)
+    return project, bool(found)
+
+
+def check_text(text: str, registry: Registry, rate: Fraction) -> Meaning:
+    """What the text of a marker would mean. Raises `LpEditorError` for what could not be understood."""
+    marker = Marker(text, "", Span(Fraction(0), Fraction(0)))
+    project = Project("", rate, Fraction(0), (), markers=(marker,))
+    found = marks.requests(project)
+    if not found:
+        raise ProjectError("the text of a mark begins with lp: lp smile, lp stitch 12f")
+    meaning = _understood(found[0], registry, rate)
+    if meaning.joins:
+        joint_length(found[0].length, rate, meaning.effect.name)
+    elif found[0].length is not None:
+        parse_time(found[0].length, rate)
+    return meaning
 
 
 def _understood(request: Request, registry: Registry, rate: Fraction) -> Meaning:

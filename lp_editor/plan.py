@@ -38,6 +38,12 @@ from lp_editor.utterance import Speech
 SLACK = 1e-9
 """What rounding may add to a sum that just reaches its bound."""
 
+MOST_FRAMES = 10_000_000
+"""Of a program: four days at 25 a second."""
+
+MOST_MARKED = 1_000_000
+"""Of a marked clip, and of a mark: every control of every frame is held. Eleven hours at 25 a second."""
+
 DEFAULT_EASE = Ease(Fraction(1, 5), Fraction(1, 5))
 """How a segment comes and goes unless told: 5 frames at 25 a second."""
 
@@ -162,6 +168,26 @@ def check(project: Project, registry: Registry) -> None:
                 if not issubclass(registry.effect(clip.joint.effect), JointEffect):
                     raise ParamError(f"{clip.joint.effect} is no effect for a joint; stitch is one")
                 registry.effect(clip.joint.effect).parse(clip.joint.params)
+
+
+def check_length(project: Project, events: Sequence[Event], handles: int = 0) -> None:
+    """Refuse what nobody meant to be so long, before anything is made for every frame of it. Raises `ParamError`."""
+    total, shown = sum(event.count for event in events), strips(events)
+    if total > MOST_FRAMES:
+        raise ParamError(
+            f"the program has {total:,} frames ({float(total / project.rate) / 3600:,.0f} hours), {MOST_FRAMES:,} at most; "
+            "is a clip's length or a gap's wrong? `inspect` lists them"
+        )
+    for key, (_, count) in extents(events, handles).items():
+        clip = shown[key].clip
+        lengths = [(count, "a marked clip")] if clip.segments else []
+        lengths += [(round(segment_span(shown[key], s).duration * project.rate), f"segment {s.id}") for s in clip.segments]
+        for frames, what in lengths:
+            if frames > MOST_MARKED:
+                raise ParamError(
+                    f'{what} has {frames:,} frames, {MOST_MARKED:,} at most (clip "{clip.name[:60]}", {clip.place}); '
+                    "cut it into several"
+                )
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -15,7 +14,8 @@ from pluggy import PluginManager, PluginValidationError
 from lp_editor import hooks, personal
 from lp_editor.effect import RESERVED, Effect, parameters
 from lp_editor.engine import Engine
-from lp_editor.errors import EngineError, ParamError, PluginError, UnknownEffectError
+from lp_editor.errors import EngineError, LpEditorError, ParamError, PluginError, UnknownEffectError
+from lp_editor.timeline import stored
 from lp_editor.timeline.curve import value_from_json
 from lp_editor.timeline.model import ParamValue
 
@@ -92,7 +92,7 @@ class Registry:
         try:
             return self.effects[name]
         except KeyError:
-            raise UnknownEffectError(f"no effect {name!r}; installed: {', '.join(self.effects)}") from None
+            raise UnknownEffectError(f"no effect {name[:60]!r}; installed: {', '.join(self.effects)}") from None
 
     def engine(self, name: str = "auto", device: str = "cpu") -> Engine[Any, Any]:
         """The engine called ``name``, or the best one that runs here for ``auto``."""
@@ -124,7 +124,7 @@ class Registry:
         try:
             return self.presets[name]
         except KeyError:
-            raise ParamError(f"no preset {name!r}; there are: {', '.join(self.presets)}") from None
+            raise ParamError(f"no preset {name[:60]!r}; there are: {', '.join(self.presets)}") from None
 
 
 def _hook_names() -> list[str]:
@@ -133,8 +133,8 @@ def _hook_names() -> list[str]:
 
 def _read_preset(file: Path) -> Preset:
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        params = {str(k): value_from_json(v) for k, v in stored.get("params", {}).items()}
-        return Preset(str(stored["name"]), str(stored["effect"]), str(stored.get("help", "")), params)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, ParamError) as error:
+        kept = stored.read(file)
+        params = {str(k): value_from_json(v) for k, v in kept.get("params", {}).items()}
+        return Preset(str(kept["name"]), str(kept["effect"]), str(kept.get("help", "")), params)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, LpEditorError) as error:
         raise PluginError(f"{file}: not a preset ({error}); it needs name, effect and params") from None

@@ -1,19 +1,24 @@
-"""What ``inspect`` tells of a project: tracks, clips, media found or missing, marks; needs no media."""
+"""What is told as JSON: of a project its tracks, clips, media and marks; of effects and presets their parameters."""
 
 from __future__ import annotations
 
+import inspect
 import itertools
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from lp_editor.effect import Effect, JointEffect, parameters
+from lp_editor.registry import Preset
 from lp_editor.render.report import Report
-from lp_editor.timeline.curve import Curve
+from lp_editor.timeline.curve import Curve, value_to_json
 from lp_editor.timeline.document import Document
 from lp_editor.timeline.metadata import joint_to_json, segment_to_json
 from lp_editor.timeline.model import Clip, Item, Joint, Media, Nest, Project, Segment, Span, Track
 from lp_editor.timeline.timecode import timecode
+from lp_editor.timeline.urls import is_file
 
 
 def summary(document: Document) -> dict[str, Any]:
@@ -119,7 +124,7 @@ def found(media: Media) -> bool:
     """Whether a clip's media is there: its file, or of an image sequence its folder."""
     if media.path is None:
         return False
-    return media.path.is_file() if media.kind == "file" else media.path.parent.is_dir()
+    return is_file(media.path) if media.kind == "file" else os.path.isdir(media.path.parent)
 
 
 def segment_text(segment: Segment, clip: Clip) -> str:
@@ -152,10 +157,11 @@ def _value(value: object) -> str:
     return ",".join(f"{k.value:g}@{_seconds(k.time)}" for k in value.keys[:6]) + (",…" if len(value.keys) > 6 else "")
 
 
-def returned(project: Project, report: Report) -> dict[str, Any]:
-    """The renders of a round trip and what to look at again, in frames of the program from its first one on.
+def returned(project: Project, report: Report, losses: Sequence[str]) -> dict[str, Any]:
+    """The renders of a round trip, what to look at again and what was lost, in frames of the program from its first on.
 
-    ``offset`` is where in its file a render's first visible frame lies. Those in nested sequences are left out.
+    ``offset`` is where in its file a render's first visible frame lies. ``nested`` are the files of renders in nested
+    sequences, which are not among the ``renders``.
     """
     rate, clips = project.rate, {c.place: c for c in project.clips()}
     renders = [
@@ -175,4 +181,24 @@ def returned(project: Project, report: Report) -> dict[str, Any]:
         for m in made
         for span in [clips[place].record_span(m.span)]
     ]
-    return {"renders": renders, "checks": checks}
+    nested = [str(one.path.absolute()) for one in report.renders if ">" in one.place]
+    return {"renders": renders, "nested": nested, "checks": checks, "losses": list(losses)}
+
+
+def marked_on(effect: type[Effect]) -> str:
+    """What an effect is marked on."""
+    return "a cut" if issubclass(effect, JointEffect) else "a stretch"
+
+
+def effect_json(effect: type[Effect]) -> dict[str, Any]:
+    """An effect with its parameters, as JSON."""
+    return {
+        "name": effect.name, "on": marked_on(effect), "help": inspect.getdoc(effect),
+        "parameters": [vars(p) for p in parameters(effect)],
+    }  # fmt: skip
+
+
+def preset_json(preset: Preset) -> dict[str, Any]:
+    """A preset, as JSON."""
+    params = {name: value_to_json(value) for name, value in preset.params.items()}
+    return {"name": preset.name, "effect": preset.effect, "help": preset.help, "params": params}

@@ -160,6 +160,20 @@ class FakeEngine:
         trio = zip(faces, filmed, motions, strict=True)
         return [_brightened(picture, motion.held - before.held) for picture, before, motion in trio]
 
+    def analyze_several(self, looks: Sequence[FakeLook], faces: Sequence[FacePicture]) -> list[FakeMotion]:
+        """`analyze` of faces with a look each."""
+        return self.analyze(looks[0], faces) if faces else []
+
+    def synthesize_several(
+        self,
+        looks: Sequence[FakeLook],
+        faces: Sequence[FacePicture],
+        filmed: Sequence[FakeMotion],
+        motions: Sequence[FakeMotion],
+    ) -> list[Patch | None]:
+        """`synthesize` of faces with a look each."""
+        return self.synthesize(looks[0], faces, filmed, motions) if faces else []
+
 
 def _filmed(face: Face) -> FloatArray:
     def read(weights: Mapping[str, float]) -> float:

@@ -33,9 +33,9 @@ from lp_editor.timeline.cut import Morph, cut, strips, strips_of
 from lp_editor.timeline.document import Document, open_document, undo
 from lp_editor.timeline.find import find_clip, find_segment, marked_span, topmost_clip_at
 from lp_editor.timeline.media import Search
-from lp_editor.timeline.model import Clip, Joint, ParamValue, Segment, Span, clips_of
+from lp_editor.timeline.model import Clip, Joint, ParamValue, Project, Segment, Span, clips_of
 from lp_editor.timeline.relink import Rendered
-from lp_editor.timeline.timecode import exact_rate, parse_time
+from lp_editor.timeline.timecode import exact_number, exact_rate, parse_time
 
 __all__ = [
     "Codec",
@@ -89,9 +89,9 @@ def _holds(path: Path, clip: Clip) -> bool:
 
 def _rate(text: str) -> Fraction:
     try:
-        return exact_rate(float(Fraction(text)))
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise ParamError(f"a rate is frames per second (25, 29.97), got {text!r}") from None
+        return exact_rate(float(exact_number(text)))
+    except (ValueError, TimeError):
+        raise ParamError(f"a rate is frames per second (25, 29.97), got {text[:40]!r}") from None
 
 
 def save(document: Document, path: str | Path | None = None) -> Document:
@@ -99,7 +99,21 @@ def save(document: Document, path: str | Path | None = None) -> Document:
 
     Returns the document as it now lies on the disk: go on with that.
     """
-    return document.save(None if path is None else Path(path))
+    target = None if path is None else Path(path)
+    return document.save(target, size=None if target is None else _size(document.project))
+
+
+def _size(project: Project) -> tuple[int, int] | None:
+    """The picture size of a project's first clip whose media are here: no model has one, and some files must."""
+    pictures = (c for c in project.clips() if c.place.split(">")[-1].startswith("V") and c.media.kind == "file")
+    for path in dict.fromkeys(c.media.path for c in pictures if c.media.path is not None):
+        try:
+            video = probe(path).video
+        except MediaError:
+            continue
+        if video is not None:
+            return video.format.width, video.format.height
+    return None
 
 
 @dataclass(frozen=True)
@@ -429,7 +443,9 @@ def _placed(document: Document, rendered: Sequence[Rendered], above: bool, repor
     return [r for r in rendered if r.place not in sounds]
 
 
-FLAVOURS = {"premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio"}
+FLAVOURS = {
+    "premiere": ".xml", "resolve": ".otio", "fcpxml": ".fcpxml", "otio": ".otio", "edl": ".edl", "aaf": ".aaf",
+}  # fmt: skip
 """What a project can be written for, and the end of its file's name."""
 
 
@@ -464,7 +480,7 @@ def roundtrip(
     if target.exists():
         check_output(target, asked.force)
     relinked, report = render_stretches(document, folder, asked, above=above, registry=registry, progress=progress)
-    return RoundTrip(relinked.save(target, flavour), report)
+    return RoundTrip(relinked.save(target, flavour, _size(document.project)), report)
 
 
 def still(

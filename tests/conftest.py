@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lp_editor.demo import film_portrait
 from lp_editor.render.report import silent
@@ -11,6 +12,10 @@ from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Media, Project, Span, Track
 
 pytest_plugins = ["portrait"]
+
+# a machine with other work is slow: how long an example takes says nothing
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 ROOT = Path(__file__).parent.parent
 RATE = Fraction(25)

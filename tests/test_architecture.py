@@ -18,7 +18,7 @@ FOLDERS = {"lp_editor": "lp_editor", "timeline": "lp_editor.timeline", "plugins"
 """Folders at the top of the repository, and the packages they are installed as."""
 
 LAYERS = (
-    ("errors",),
+    ("errors", "version"),
     ("files",),
     ("controls", "timeline"),
     ("face", "utterance"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
+import struct
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from lp_editor.errors import ProjectError
@@ -13,8 +16,13 @@ PARTS = {".otiod": ("content.otio",), ".fcpxmld": ("Info.fcpxml",), ".fcpbundle"
 """The project file inside each kind of folder."""
 
 MOST_FILES = 100_000
-MOST_UNPACKED = 4 << 40
-"""An archive that says it holds more bytes than this is refused."""
+MOST_PROJECT = 256 << 20
+"""Bytes of the project itself."""
+
+MOST_RATIO, SLACK = 50, 256 << 20
+"""An archive that unpacks to more than so many times its size, and these bytes, is a bomb: media hardly pack at all."""
+
+LONGEST_NAME = 1000
 
 
 def project_file(path: Path) -> Path:
@@ -39,33 +47,51 @@ def unpacked(path: Path) -> tuple[bytes, Path]:
     """The ``content.otio`` of an archive, and where its media were unpacked: ``NAME.media`` beside it.
 
     What is there already in full is not unpacked again. Raises `ProjectError` for archives that are damaged, reach
-    outside their folder, or are out of all proportion.
+    outside their folder, or are out of all proportion; nothing is unpacked then.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            if len(members) > MOST_FILES or sum(m.file_size for m in members) > MOST_UNPACKED:
+            size = sum(m.file_size for m in members)
+            if len(members) > MOST_FILES or size > MOST_RATIO * path.stat().st_size + SLACK:
                 raise ProjectError(f"{path} holds more than an archive of a project would; unpack it yourself")
+            if archive.getinfo("content.otio").file_size > MOST_PROJECT:
+                raise ProjectError(f"{path}: its content.otio is larger than {MOST_PROJECT >> 20} MiB; that is no cut")
             content = archive.read("content.otio")
             media = [m for m in members if not m.is_dir() and m.filename not in ("content.otio", "version.txt")]
-            return content, _unpack(archive, media, path)
+            folder = path.with_name(path.name + ".media")
+            targets = [(m, folder.joinpath(*_inside(m, path))) for m in media]
+            for member, target in targets:
+                _unpack(archive, member, target)
+            return content, folder
     except KeyError:
         raise ProjectError(f"{path} holds no content.otio, so it is no .otioz") from None
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise ProjectError(f"{path} cannot be unpacked ({error}); export it again") from error
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError, EOFError, zlib.error, lzma.LZMAError,
+            struct.error) as error:  # fmt: skip
+        raise ProjectError(f"{path} cannot be unpacked ({str(error)[:200]}); export it again") from error
 
 
-def _unpack(archive: zipfile.ZipFile, media: list[zipfile.ZipInfo], path: Path) -> Path:
-    folder = path.with_name(path.name + ".media")
-    for member in media:
-        inside = PurePosixPath(member.filename.replace("\\", "/"))
-        if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0]:
-            raise ProjectError(f"{path} holds {member.filename!r}, which would lie outside its folder; not unpacked")
-        target = folder.joinpath(*inside.parts)
-        if target.is_file() and target.stat().st_size == member.file_size:
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as out, archive.open(member) as packed:
-            shutil.copyfileobj(packed, out, 1 << 20)
-        Path(out.name).replace(target)
-    return folder
+def _inside(member: zipfile.ZipInfo, path: Path) -> tuple[str, ...]:
+    """The parts of a member's name. Raises `ProjectError` for one that would lie elsewhere, or nowhere."""
+    name = member.filename.replace("\\", "/")
+    inside = PurePosixPath(name)
+    if inside.is_absolute() or ".." in inside.parts or any(":" in part for part in inside.parts):
+        raise ProjectError(f"{path} holds {name[:80]!r}, which would lie outside its folder; not unpacked")
+    if not inside.parts or len(name) > LONGEST_NAME:
+        raise ProjectError(f"{path} holds {name[:80]!r}, which is no name for a file; not unpacked")
+    return inside.parts
+
+
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    """Unpack one member, whole or not at all. A link in an archive is unpacked as the text that it is."""
+    if target.is_file() and target.stat().st_size == member.file_size:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as out:
+        try:
+            with archive.open(member) as packed:
+                shutil.copyfileobj(packed, out, 1 << 20)
+            Path(out.name).replace(target)
+        except BaseException:
+            Path(out.name).unlink(missing_ok=True)
+            raise

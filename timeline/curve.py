@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lp_editor.errors import ParamError
+from lp_editor.timeline.timecode import exact_number
 
 if TYPE_CHECKING:
     from lp_editor.timeline.model import ParamValue
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 Samples: TypeAlias = NDArray[np.float64]
 Interpolation: TypeAlias = Literal["hold", "linear", "smooth", "bezier"]
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
+
+MOST_SECONDS = 10**9
+"""A time further off is taken for a broken or hostile file."""
+
+LARGEST = 1e12
+"""So is a greater value, whatever it stands for."""
 
 MOST_KEYS = 100_000
 """More keys than this in one curve is taken for a broken or hostile file."""
@@ -128,10 +135,10 @@ class Key:
 
     def __post_init__(self) -> None:
         numbers = [self.value] + [n for h in (self.left, self.right) if h for n in (h.seconds, h.value)]
-        if not all(math.isfinite(n) for n in numbers):
-            raise ParamError(f"a key's value must be a finite number, got {self.value!r} at {self.time}s")
+        if not all(math.isfinite(n) and abs(n) <= LARGEST for n in numbers):
+            raise ParamError(f"a key's value must be a number of sense, got {self.value!r} at {self.time}s")
         if self.interpolation not in INTERPOLATIONS:
-            raise ParamError(f"no interpolation {self.interpolation!r}; there are: {', '.join(INTERPOLATIONS)}")
+            raise ParamError(f"no interpolation {str(self.interpolation)[:40]!r}; there are: {', '.join(INTERPOLATIONS)}")
         if (self.left and self.left.seconds > 0) or (self.right and self.right.seconds < 0):
             raise ParamError(f"the handles of the key at {self.time}s point the wrong way in time")
 
@@ -279,16 +286,16 @@ def _number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ParamError(f"not a number: {text!r}") from None
+        raise ParamError(f"not a number: {text[:40]!r}") from None
     if not math.isfinite(value):
-        raise ParamError(f"not a finite number: {text!r}")
+        raise ParamError(f"not a finite number: {text[:40]!r}")
     return value
 
 
 def _parse_key(text: str, rate: Fraction) -> Key:
     value, at, rest = text.partition("@")
     if not at:
-        raise ParamError(f"a key is VALUE@TIME[:INTERPOLATION], like 0.7@10f:smooth; got {text!r}")
+        raise ParamError(f"a key is VALUE@TIME[:INTERPOLATION], like 0.7@10f:smooth; got {text[:40]!r}")
     time, _, interpolation = rest.partition(":")
     kind: Any = interpolation.strip() or "linear"
     return Key(_key_time(time.strip(), rate), _number(value.strip()), kind)
@@ -297,11 +304,12 @@ def _parse_key(text: str, rate: Fraction) -> Key:
 def _key_time(text: str, rate: Fraction) -> Fraction:
     """``2s``, ``12f`` or bare seconds, decimals and fractions exact."""
     try:
-        if text.endswith("f"):
-            return Fraction(text[:-1]) / rate
-        return Fraction(text.removesuffix("s"))
-    except (ValueError, ZeroDivisionError):
-        raise ParamError(f"a key's time is seconds (2s) or frames (12f), got {text!r}") from None
+        time = exact_number(text[:-1]) / rate if text.endswith("f") else exact_number(text.removesuffix("s"))
+    except ValueError:
+        raise ParamError(f"a key's time is seconds (2s) or frames (12f), got {text[:40]!r}") from None
+    if abs(time) > MOST_SECONDS:
+        raise ParamError(f"a time beyond all sense: {text[:40]!r}")
+    return time
 
 
 def _seconds_text(time: Fraction) -> str:
@@ -325,7 +333,7 @@ def fraction_from_json(stored: object) -> Fraction:
         value = Fraction(stored)
     except (ValueError, ZeroDivisionError, OverflowError):
         raise ParamError(f"not a number of seconds: {str(stored)[:40]!r}") from None
-    if abs(value) > 10**9:
+    if abs(value) > MOST_SECONDS:
         raise ParamError(f"a time beyond all sense: {str(stored)[:40]!r}")
     return value
 

@@ -7,6 +7,7 @@ other dialects the input is never overwritten: a sidecar beside it has the marks
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -24,8 +25,8 @@ from lp_editor.timeline.dialects.otio import Address, Node
 from lp_editor.timeline.dialects.source import Source
 from lp_editor.timeline.edit import without_marks
 from lp_editor.timeline.media import Search, found_media
-from lp_editor.timeline.model import Project
-from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.model import Clip, Project, Span
+from lp_editor.timeline.relink import Rendered, parts_of
 from lp_editor.timeline.returned import MANIFEST, Came, manifest, read_manifest, recognised
 from lp_editor.timeline.sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 
@@ -35,8 +36,11 @@ MOST_BYTES = 256 << 20
 HISTORY = 50
 """How many earlier versions of a project are kept for `undo`."""
 
-SUFFIXES = {".otio": "otio", ".xml": "xmeml", ".fcpxml": "fcpxml", ".edl": "edl"}
+SUFFIXES = {".otio": "otio", ".xml": "xmeml", ".fcpxml": "fcpxml", ".edl": "edl", ".aaf": "aaf"}
 """What a project is written as, by the name it gets."""
+
+KEEPS_NO_MARKS = ("aaf",)
+"""What bears no markers, so that a sidecar always goes with it."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ class Document:
     def unchanged(self) -> Mapping[str, Rendered]:
         """Renders that came back and still show what is asked, by place: they need not be made again."""
         clips = {c.place: c for c in self.project.clips() if c.place.split(">")[-1].startswith("V")}
-        both = ((place, came.still_right(clips[place])) for place, came in self.returned.items() if place in clips)
+        rate = self.project.rate
+        both = ((place, came.still_right(clips[place], rate)) for place, came in self.returned.items() if place in clips)
         return {place: one for place, one in both if one is not None}
 
     def to_render(self) -> Project:
@@ -125,21 +130,42 @@ class Document:
         ``above``: renders lie on new tracks over all others instead, and every clip stays as it is. Those of clips in
         nested sequences replace theirs all the same.
         """
-        if isinstance(self.source, NativeFile):  # other files show the renders that they came with as it is
-            rendered = [*rendered, *self.unchanged.values()]
+        clips = {c.place: c for c in self.project.clips()}
+        for place, one in self.unchanged.items():  # other files show the renders that they came with as it is
+            if isinstance(self.source, NativeFile) or one.record != clips[place].record:
+                rendered = [*rendered, one]
         if isinstance(self.source, dialects.ReadOnly):
             return replace(self, rendered=tuple(rendered), above=above)
         high = [r for r in rendered if above and ">" not in r.place]
-        source = self.source.relinked(self.project, [r for r in rendered if r not in high])
+        low = [r for r in rendered if r not in high]
+        if not isinstance(self.source, NativeFile):
+            low += [r for place in self.returned for r in self._filmed_again(clips.get(place), low)]
+        source = self.source.relinked(self.project, low)
         source = source.layered(self.project, high) if high else source
         return replace(self, source=source, rendered=tuple(rendered), above=above)
 
-    def save(self, path: Path | None = None, flavour: str = "") -> Document:
+    def _filmed_again(self, clip: Clip | None, rendered: Sequence[Rendered]) -> Iterator[Rendered]:
+        """What of a clip that came back with a render, and is split anew, shows the original again.
+
+        Its element would go on showing the render, past its end too. Only for media at their own speed and the program's
+        rate: the others stay with the render.
+        """
+        mine = [r for r in rendered if clip is not None and r.place == clip.place]
+        available = clip.media.available if clip else None
+        if clip is None or not mine or available is None or clip.media.path is None:
+            return
+        if clip.speed == 1 and clip.media.rate in (None, self.project.rate):
+            for span in (span for span, one in parts_of(clip, mine) if one is None):
+                shown = Span(clip.source_time(span.start), span.duration)
+                yield Rendered(clip.place, span, clip.media.path, available, shown, available.start)
+
+    def save(self, path: Path | None = None, flavour: str = "", size: tuple[int, int] | None = None) -> Document:
         """Write the file, over its own one only if nobody else changed that since; returns the document as it now lies.
 
         Without a path an ``.otio`` is rewritten, and of other dialects the sidecar. The name of a path says the dialect;
         one that the file did not come in is written from the model. Media references stay right in another folder.
-        ``flavour`` ``resolve`` writes an ``.otio`` as Resolve wants it. Raises `OutputError`.
+        ``flavour`` ``resolve`` writes an ``.otio`` as Resolve wants it; ``size`` is that of the pictures, which XML written
+        from the model has to say. Raises `OutputError`.
         """
         own = path is None or path.absolute() == self.path.absolute()
         if own and not self.source.stores_marks:
@@ -149,7 +175,7 @@ class Document:
         if dialect is None and not own:
             raise OutputError(f"{target}: a project is written as {', '.join(SUFFIXES)}")
         if dialect != self.source.dialect and not own:
-            return self._exported(target, flavour)
+            return self._exported(target, flavour, size)
         source = self.source.moved(self.path.absolute().parent, target.absolute().parent)
         if own and target.exists():
             self._check(target)
@@ -172,9 +198,12 @@ class Document:
         return self._with_sidecar()
 
     def _with_sidecar(self) -> Document:
-        made = sidecar_of(self.project, self.rendered, self.sidecar)
+        same = {place: self.returned[place].render for place, one in self.unchanged.items() if one in self.rendered}
+        made = sidecar_of(self.project, self.rendered, self.sidecar, same)
         write_bytes(sidecar_path(self.path), made.content())
-        for folder in dict.fromkeys(r.path.absolute().parent for r in self.rendered):
+        # renders that came back are listed where they lie already: only the sidecar says where that is, and it may lie
+        made_now = [r for r in self.rendered if r.path not in {b.path for b in self.unchanged.values()}]
+        for folder in dict.fromkeys(r.path.absolute().parent for r in made_now):
             here = [r for r in made.renders if Path(r.path).parent == folder]
             write_bytes(folder / MANIFEST, manifest(read_manifest(folder), here))
         return replace(self, sidecar=made)
@@ -185,17 +214,18 @@ class Document:
             return source
         return replace(source, tree=resolve.for_resolve(source.tree, *source.pieces()))
 
-    def _exported(self, target: Path, flavour: str) -> Document:
+    def _exported(self, target: Path, flavour: str, size: tuple[int, int] | None) -> Document:
         """Write another dialect, from the model."""
         from lp_editor.timeline.dialects.writing import write
 
         dialect = SUFFIXES[target.suffix.lower()]
-        written = write(self.project, self.rendered, "resolve" if flavour == "resolve" else dialect, target, self.above)
+        asked = "resolve" if flavour == "resolve" else dialect
+        written = write(self.project, self.rendered, asked, target, self.above, size)
         if target.exists():
             _remember(target)
         write_bytes(target, written.content)
         losses = (*written.losses, *self._baked())
-        if self.rendered:
+        if self.rendered or (dialect in KEEPS_NO_MARKS and any(c.segments or c.joint for c in self.project.clips())):
             replace(self, path=target, sidecar=Sidecar())._with_sidecar()
         return replace(open_document(target), losses=losses)
 
@@ -276,7 +306,7 @@ def _history(path: Path) -> Path:
 
 
 def _versions(path: Path) -> list[Path]:
-    return sorted(_history(path).glob("[0-9]*.*"))
+    return sorted(p for p in _history(path).glob("[0-9]*.*") if re.fullmatch(r"[0-9]{6,9}", p.stem))
 
 
 def _remember(path: Path) -> None:

@@ -14,8 +14,8 @@ from lp_editor.timeline.find import find_segment
 from lp_editor.timeline.model import Clip, Item, Joint, Nest, ParamValue, Project, Segment, Track, Transition
 
 __all__ = [
-    "Cut", "Project", "add_joint", "add_segment", "all_ids", "clip_at_cut", "clip_before_cut", "cuts", "delete_key", "move_key",
-    "new_id", "picture_cuts", "remove_marks", "set_key", "set_params", "without_marks",
+    "Cut", "Project", "add_joint", "add_segment", "add_segments", "all_ids", "clip_at_cut", "clip_before_cut", "cuts",
+    "delete_key", "move_key", "new_id", "picture_cuts", "remove_marks", "set_key", "set_params", "without_marks",
 ]  # fmt: skip
 
 
@@ -36,6 +36,21 @@ def new_id(project: Project) -> str:
 def add_segment(project: Project, clip: Clip, segment: Segment) -> Project:
     """The project with one more segment on a clip."""
     return _changed(project, clip.place, lambda c: replace(c, segments=(*c.segments, segment)))
+
+
+def add_segments(project: Project, segments: Mapping[str, Sequence[Segment]]) -> Project:
+    """The project with more segments on the clips of some places."""
+
+    def on_item(item: Item) -> Item:
+        if isinstance(item, Nest):
+            return replace(item, tracks=tuple(map(on_track, item.tracks)))
+        more = segments.get(item.place, ()) if isinstance(item, Clip) else ()
+        return replace(item, segments=(*item.segments, *more)) if isinstance(item, Clip) and more else item
+
+    def on_track(track: Track) -> Track:
+        return replace(track, items=tuple(map(on_item, track.items)))
+
+    return replace(project, tracks=tuple(map(on_track, project.tracks))) if segments else project
 
 
 def add_joint(project: Project, clip: Clip, joint: Joint, over_dissolve: bool = False) -> Project:

@@ -7,14 +7,18 @@ the documentation. Here texts are taken apart and placed on clips; what the word
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from hashlib import blake2b
+from itertools import islice
 
 from lp_editor.errors import ProjectError
 from lp_editor.timeline.curve import Curve
-from lp_editor.timeline.cut import Dissolve, Morph, Picture, Shown, Strip, cut
+from lp_editor.timeline.cut import Dissolve, Event, Morph, Picture, Shown, Strip, cut
 from lp_editor.timeline.model import Clip, Ease, Item, Joint, Marker, Nest, ParamValue, Project, Segment, Span, Track
 from lp_editor.timeline.timecode import parse_time, timecode
 
@@ -121,13 +125,13 @@ def parsed(line: str, where: str) -> _Words:
     line = re.sub(
         r"(\d)\s*(frames|frame|seconds|second|sec)\b", lambda m: m[1] + UNITS[m[2].lower()], line, flags=re.IGNORECASE
     )
-    words = [w.strip(",").replace('"', "") for w in WORD.findall(line)]
+    words = deque(w.strip(",").replace('"', "") for w in WORD.findall(line))
     made = _Words()
     while words:
-        word = words.pop(0)
+        word = words.popleft()
         key, sign, value = word.partition("=")
         if word.lower() in ("for", "over", "face", "ease") and words and made.word:
-            key, sign, value = word, "=", words.pop(0)
+            key, sign, value = word, "=", words.popleft()
         _take(made, word, key.lower().lstrip("-"), sign, value, where)
     if not made.word:
         raise ProjectError(f"{where} says lp but not what: name an effect or a preset (lp smile, lp stitch 12f)")
@@ -147,22 +151,101 @@ def _take(made: _Words, word: str, key: str, sign: str, value: str, where: str) 
             raise ProjectError(f"{where}: {key} is given twice")
         made.params[key] = value
     elif not made.word:
-        made.word = word.lower()
+        made.word = word.lower().rstrip(".:!")
     elif TIME.fullmatch(word) and made.length is None:
         made.length = word.lower()
     elif word.strip():
         raise ProjectError(f"{where}: {word[:40]!r} is neither key=value nor a length (12f, 2s)")
 
 
-def placed(request: Request, project: Project) -> list[tuple[Clip, Span]]:
-    """The clips and source spans that a request covers: its own clip, or every clip a timeline marker reaches over.
+def hidden(request: Request, project: Project) -> bool:
+    """Whether a marker lies on a part of its clip's media that the clip does not show, so that it is not meant there.
 
-    A point reaches to the next marker beside it, or to its clip's end. Raises `ProjectError` where nothing is there.
+    Applications write all markers of the media on every clip of them.
     """
-    found = _on_clip(request, project) if request.clip else _on_timeline(request, project)
-    if not found:
-        raise ProjectError(f"{request.where}: no picture lies there")
-    return found
+    clip, span = request.clip, request.marker.span
+    if clip is None:
+        return False
+    length = _length(request, project.rate)
+    if length is not None:
+        span = Span(span.start, length * (abs(clip.speed) or 1))
+    if span.duration:
+        return span.intersect(clip.source) is None and span.start != clip.source.stop
+    return not clip.source.start <= span.start <= clip.source.stop
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Finds out what requests cover in a project; what all of them ask for is looked up once."""
+
+    project: Project
+
+    @cached_property
+    def clips(self) -> Mapping[str, Clip]:
+        """The clips by place."""
+        return {clip.place: clip for clip in self.project.clips()}
+
+    @cached_property
+    def _events(self) -> Sequence[Event]:
+        return cut(_as_if_there(self.project))
+
+    @cached_property
+    def _points(self) -> dict[str, list[Fraction]]:
+        """Where the markers of a clip lie, or under ``""`` those of the timeline, in order."""
+        return {"": sorted(m.span.start for m in self.project.markers)}
+
+    def placed(self, request: Request) -> list[tuple[Clip, Span]]:
+        """The clips and source spans that a request covers: its own clip, or every clip a timeline marker reaches over.
+
+        A point reaches to the next marker beside it, or to its clip's end. Raises `ProjectError` where on the timeline
+        nothing is there.
+        """
+        found = self._on_clip(request) if request.clip else self._on_timeline(request)
+        if not found and request.clip is None:
+            raise ProjectError(f"{request.where}: no picture lies there")
+        return found
+
+    def _next(self, place: str, markers: Sequence[Marker], start: Fraction, stop: Fraction) -> Fraction:
+        """Where the next marker lies after ``start``, ``stop`` at most."""
+        if place not in self._points:
+            self._points[place] = sorted(m.span.start for m in markers)
+        points = self._points[place]
+        at = bisect_right(points, start)
+        return min(points[at], stop) if at < len(points) else stop
+
+    def _on_clip(self, request: Request) -> list[tuple[Clip, Span]]:
+        clip, span = request.clip, request.marker.span
+        assert clip is not None
+        length = _length(request, self.project.rate)
+        if length is not None:
+            span = Span(span.start, length * (abs(clip.speed) or 1))
+        elif not span.duration:
+            stop = self._next(clip.place, clip.markers, span.start, clip.source.stop)
+            span = Span.between(span.start, max(stop, span.start))
+        shared = span.intersect(clip.source)
+        return [(clip, shared)] if shared else []
+
+    def _on_timeline(self, request: Request) -> list[tuple[Clip, Span]]:
+        project, span = self.project, request.marker.span
+        length = _length(request, project.rate)
+        point = length is None and not span.duration
+        if length is not None:
+            span = Span(span.start, length)
+        elif point:
+            stop = self._next("", project.markers, span.start, max(project.duration, span.start))
+            span = Span.between(span.start, stop)
+        found: dict[str, tuple[Clip, Span]] = {}
+        first = max(bisect_right(self._events, span.start * project.rate, key=lambda e: Fraction(e.first)) - 1, 0)
+        for event in islice(self._events, first, None):
+            start = Fraction(event.first) / project.rate
+            if start >= span.stop:
+                break
+            shown = Span(start, Fraction(event.count) / project.rate).intersect(span)
+            for strip in _strips(event.picture) if shown else []:
+                _add(found, strip, span)
+            if point and found:
+                break
+        return [(self.clips[place], part) for place, (_, part) in found.items()]
 
 
 def _length(request: Request, rate: Fraction) -> Fraction | None:
@@ -173,38 +256,6 @@ def _length(request: Request, rate: Fraction) -> Fraction | None:
     if length <= 0:
         raise ProjectError(f"{request.where}: a mark needs some length, got {request.length}")
     return length
-
-
-def _on_clip(request: Request, project: Project) -> list[tuple[Clip, Span]]:
-    clip, span = request.clip, request.marker.span
-    assert clip is not None
-    length = _length(request, project.rate)
-    if length is not None:
-        span = Span(span.start, length * (abs(clip.speed) or 1))
-    elif not span.duration:
-        later = [m.span.start for m in clip.markers if m.span.start > span.start]
-        span = Span.between(span.start, max(min([*later, clip.source.stop]), span.start))
-    shared = span.intersect(clip.source)
-    return [(clip, shared)] if shared else []
-
-
-def _on_timeline(request: Request, project: Project) -> list[tuple[Clip, Span]]:
-    span, length = request.marker.span, _length(request, project.rate)
-    point = length is None and not span.duration
-    if length is not None:
-        span = Span(span.start, length)
-    elif point:
-        later = [m.span.start for m in project.markers if m.span.start > span.start]
-        span = Span.between(span.start, min([*later, max(project.duration, span.start)]))
-    found: dict[str, tuple[Clip, Span]] = {}
-    for event in cut(_as_if_there(project)):
-        shown = Span(Fraction(event.first) / project.rate, Fraction(event.count) / project.rate).intersect(span)
-        for strip in _strips(event.picture) if shown else []:
-            _add(found, strip, span)
-        if point and found:
-            break
-    clips = {clip.place: clip for clip in project.clips()}
-    return [(clips[place], part) for place, (_, part) in found.items()]
 
 
 def _as_if_there(project: Project) -> Project:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from lp_editor.errors import ProjectError
 from lp_editor.timeline.model import Clip, Item, Media, Nest, Project, Track
+from lp_editor.timeline.urls import is_file
 
 MOST_FILES = 1_000_000
 """More files than this below the search folders are not listed."""
@@ -84,7 +85,7 @@ def _on_item(item: Item, search: Search, known: dict[Media, Media]) -> Item:
 def _found(clip: Clip, search: Search) -> Media:
     """A clip's medium with the path it has, or the best of those that could be it."""
     media = clip.media
-    if media.path is not None and media.path.is_file():
+    if media.path is not None and is_file(media.path):
         return media
     for candidates in _candidates(clip, search):
         best = _best(candidates, clip, search)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,6 +44,8 @@ class Rendered:
     available: Span
     source: Span
     timecode: Fraction = Fraction(0)
+    provenance: str = field(default="", compare=False)
+    """What was done in the file, as JSON."""
 
 
 Part: TypeAlias = tuple[Span, Rendered | None]

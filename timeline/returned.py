@@ -12,17 +12,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
 
 from lp_editor.errors import LpEditorError
+from lp_editor.timeline import stored
 from lp_editor.timeline.model import Clip, Item, Marker, Nest, Project, Span, Track
 from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.sidecar import Render, render_from_json, render_to_json
+from lp_editor.timeline.urls import is_file
 
 MANIFEST = ".lp-renders.json"
 """The list of renders beside them."""
-
-MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -33,23 +34,36 @@ class Came:
     own: Fraction
     speed: Fraction
 
-    def still_right(self, clip: Clip) -> Rendered | None:
+    def still_right(self, clip: Clip, rate: Fraction) -> Rendered | None:
         """What need not be rendered again for a clip: its render, if that still shows what is asked; else None.
 
-        It does while it covers the clip at its own speed and the marks are those it was made with.
+        It does while it covers what is marked of the clip, at the clip's own speed, and the marks are those it was made
+        with. Where it does not cover all of the clip, the part that is marked shows it, in whole frames at ``rate``.
         """
         render = self.render
         path = Path(render.path)
         marks = tuple(s for s in render.segments if s.span.intersect(clip.source))
-        inside = render.available.start <= self.own and self.own + clip.record.duration <= render.available.stop
-        if self.speed != 1 or clip.joint or clip.segments != marks or not inside or not path.is_file():
+        if self.speed != 1 or clip.joint or clip.segments != marks or not is_file(path):
             return None
-        into = self.own - render.available.start
+        before = self.own - render.available.start  # so much of the file lies ahead of the clip
+        covered = Span(clip.record.start - before, render.available.duration).intersect(clip.record)
+        record = clip.record if covered == clip.record else _marked(clip, rate)
+        if covered is None or record is None or covered.intersect(record) != record:
+            return None
         start = clip.source_time(clip.record.start)
-        available = Span(start - into, render.available.duration)
-        return Rendered(
-            clip.place, clip.record, path, available, Span(start, clip.record.duration), render.available.start
-        )
+        available = Span(start - before, render.available.duration)
+        shown = Span(start + record.start - clip.record.start, record.duration)  # the file plays at the record's pace
+        return Rendered(clip.place, record, path, available, shown, render.available.start, render.provenance)
+
+
+def _marked(clip: Clip, rate: Fraction) -> Span | None:
+    """The part of a clip from its first marked frame to its last, in whole frames of the program."""
+    spans = [s for segment in clip.segments if (s := clip.record_span(segment.span).intersect(clip.record))]
+    if not spans:
+        return None
+    first = floor(min(s.start for s in spans) * rate) / rate
+    stop = ceil(max(s.stop for s in spans) * rate) / rate
+    return Span.between(first, stop).intersect(clip.record)
 
 
 @dataclass(frozen=True)
@@ -127,10 +141,9 @@ def beside_media(project: Project) -> list[Render]:
 def read_manifest(folder: Path) -> list[Render]:
     """The renders that a folder lists; none where the list is missing or damaged."""
     path = folder / MANIFEST
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, LpEditorError):
-        if path.is_file() and path.stat().st_size < MOST_BYTES:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            return [render_from_json(r, str(path)) for r in stored["renders"]]
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, LpEditorError):
+        if is_file(path):
+            return [render_from_json(r, str(path)) for r in stored.read(path)["renders"]]
     return []
 
 

@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lp_editor.errors import LpEditorError, ProjectError
-from lp_editor.timeline import marks
+from lp_editor.timeline import marks, stored
 from lp_editor.timeline.curve import fraction_from_json, fraction_to_json
+from lp_editor.timeline.dialects.otio import FASTEST
 from lp_editor.timeline.metadata import VERSION, joint_from_json, joint_to_json, segment_from_json, segment_to_json
 from lp_editor.timeline.model import Clip, Item, Joint, Media, Nest, Project, Segment, Span, Track
 from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.timecode import exact_rate
+from lp_editor.timeline.urls import is_file
 
-MOST_BYTES = 256 << 20
+SIDECAR = ".lp.json"
+"""The end of a sidecar's name, behind the whole name of its project."""
 
 Marks: TypeAlias = tuple[tuple[Segment, ...], Joint | None]
 
@@ -53,6 +57,8 @@ class Render:
     own: Span
     available: Span
     segments: tuple[Segment, ...]
+    provenance: str = ""
+    """What was done in it, by which effect and engine, as JSON; the file's metadata bears it too."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +98,13 @@ class Sidecar:
 
     def content(self) -> bytes:
         """The sidecar as JSON."""
-        stored = {
+        made = {
             "version": VERSION,
             "clips": [_entry_to_json(e) for e in self.entries],
             "dropped": list(self.dropped),
             "renders": [render_to_json(r) for r in self.renders],
         }
-        return (json.dumps(stored, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+        return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
 def _overlapping(entry: Entry, clip: Clip) -> bool:
@@ -126,11 +132,17 @@ def _marked(item: Item, given: Mapping[str, Marks]) -> Item:
 
 def sidecar_path(path: Path) -> Path:
     """Where the sidecar of a project lies: ``cut.xml.lp.json`` beside ``cut.xml``."""
-    return path.with_name(path.name + ".lp.json")
+    return path.with_name(path.name + SIDECAR)
 
 
-def sidecar_of(project: Project, rendered: Sequence[Rendered], before: Sidecar) -> Sidecar:
-    """What the sidecar of a project has to keep, with the renders it knew before."""
+def sidecar_of(
+    project: Project, rendered: Sequence[Rendered], before: Sidecar, same: Mapping[str, Render]
+) -> Sidecar:  # fmt: skip
+    """What the sidecar of a project has to keep, with the renders it knew before.
+
+    ``same`` are renders that came back and were not made again, by place: they stay as they were made, whatever part of
+    them a clip shows now.
+    """
     entries = tuple(
         Entry(c.id, c.place, c.name, media_key(c.media), c.source, c.segments, c.joint)
         for c in project.clips() if c.segments or c.joint
@@ -139,7 +151,8 @@ def sidecar_of(project: Project, rendered: Sequence[Rendered], before: Sidecar) 
     texts = [m for c in project.clips() for m in c.markers] + list(project.markers)
     dropped = tuple(dict.fromkeys(i for m in texts for i in marks.ids_of(m) if i not in known))
     clips = {c.place: c for c in project.clips()}
-    renders = [_render(r, clips[r.place]) for r in rendered]
+    made = [same.get(r.place) or _render(r, clips[r.place]) for r in rendered]
+    renders = list({r.path: r for r in made}.values())
     kept = [r for r in before.renders if r.path not in {n.path for n in renders}]
     return Sidecar(entries, dropped, (*kept, *renders))
 
@@ -152,7 +165,7 @@ def _render(rendered: Rendered, clip: Clip) -> Render:
     own = Span(rendered.timecode + rendered.source.start - rendered.available.start, rendered.record.duration)
     return Render(
         rendered.path.name, str(rendered.path.absolute()), clip.media, clip.id, clip.source_span(rendered.record), clip.speed,
-        own, Span(rendered.timecode, rendered.available.duration), clip.segments,
+        own, Span(rendered.timecode, rendered.available.duration), clip.segments, rendered.provenance,
     )  # fmt: skip
 
 
@@ -160,19 +173,17 @@ def read_sidecar(path: Path) -> Sidecar:
     """The sidecar of a project file; an empty one where there is none. Raises `ProjectError` for one that is damaged."""
     beside = sidecar_path(path)
     try:
-        if not beside.is_file():
+        if not is_file(beside):
             return Sidecar()
-        if beside.stat().st_size > MOST_BYTES:
-            raise ProjectError(f"{beside} is larger than any sidecar of ours; move it away")
-        stored = json.loads(beside.read_text(encoding="utf-8", errors="surrogatepass"))
+        kept = stored.read(beside)
         return Sidecar(
-            tuple(_entry(e, f"{beside}: clip {i}") for i, e in enumerate(stored.get("clips", []), 1)),
-            tuple(str(i) for i in stored.get("dropped", [])),
-            tuple(render_from_json(r, f"{beside}: render {i}") for i, r in enumerate(stored.get("renders", []), 1)),
+            tuple(_entry(e, f"{beside}: clip {i}") for i, e in enumerate(kept.get("clips", []), 1)),
+            tuple(str(i) for i in kept.get("dropped", [])),
+            tuple(render_from_json(r, f"{beside}: render {i}") for i, r in enumerate(kept.get("renders", []), 1)),
         )
-    except ProjectError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, LpEditorError) as error:
+    except ProjectError as error:
+        raise ProjectError(f"{error}; move the sidecar away to open the project without it") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, LpEditorError) as error:
         raise ProjectError(
             f"{beside} is damaged ({type(error).__name__} {error}); move it away to open the project without it"
         ) from None
@@ -182,8 +193,8 @@ def _span_to_json(span: Span) -> list[int | str]:
     return [fraction_to_json(span.start), fraction_to_json(span.duration)]
 
 
-def _span(stored: Any) -> Span:
-    start, duration = stored
+def _span(kept: Any) -> Span:
+    start, duration = kept
     return Span(fraction_from_json(start), fraction_from_json(duration))
 
 
@@ -195,11 +206,11 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _entry(stored: Mapping[str, Any], where: str) -> Entry:
-    joint = stored.get("joint")
+def _entry(kept: Mapping[str, Any], where: str) -> Entry:
+    joint = kept.get("joint")
     return Entry(
-        str(stored["id"]), str(stored["place"]), str(stored["name"]), str(stored["media"]), _span(stored["source"]),
-        tuple(segment_from_json(s, where) for s in stored["segments"]),
+        str(kept["id"]), str(kept["place"]), str(kept["name"]), str(kept["media"]), _span(kept["source"]),
+        tuple(segment_from_json(s, where) for s in kept["segments"]),
         joint_from_json(joint, where) if joint else None,
     )  # fmt: skip
 
@@ -216,19 +227,23 @@ def render_to_json(render: Render) -> dict[str, Any]:
             "rate": fraction_to_json(media.rate) if media.rate else None,
             "available": _span_to_json(media.available) if media.available else None,
         },
+        **({"provenance": json.loads(render.provenance)} if render.provenance else {}),
     }  # fmt: skip
 
 
-def render_from_json(stored: Mapping[str, Any], where: str) -> Render:
+def render_from_json(kept: Mapping[str, Any], where: str) -> Render:
     """The render that JSON holds. Raises what JSON of another shape gives, and `ProjectError`."""
-    kept = stored["media"]
+    shown = kept["media"]
     media = Media(
-        "file", str(kept["name"]), str(kept["url"]), Path(kept["path"]) if kept.get("path") else None,
-        _span(kept["available"]) if kept.get("available") else None,
-        fraction_from_json(kept["rate"]) if kept.get("rate") else None, str(kept.get("reel", "")),
+        "file", str(shown["name"]), str(shown["url"]), Path(shown["path"]) if shown.get("path") else None,
+        _span(shown["available"]) if shown.get("available") else None,
+        exact_rate(fraction_from_json(shown["rate"])) if shown.get("rate") else None, str(shown.get("reel", "")),
     )  # fmt: skip
+    speed, spans = fraction_from_json(kept["speed"]), [_span(kept[name]) for name in ("source", "own", "available")]
+    if any(span.duration < 0 for span in spans) or abs(speed) > FASTEST:
+        raise ProjectError(f"{where}: a length below nothing, or no speed that anybody set")
     return Render(
-        str(stored["file"]), str(stored["path"]), media, str(stored["clip"]), _span(stored["source"]),
-        fraction_from_json(stored["speed"]), _span(stored["own"]), _span(stored["available"]),
-        tuple(segment_from_json(s, where) for s in stored["segments"]),
+        str(kept["file"]), str(kept["path"]), media, str(kept["clip"]), spans[0], speed, spans[1], spans[2],
+        tuple(segment_from_json(s, where) for s in kept["segments"]),
+        json.dumps(kept["provenance"]) if isinstance(kept.get("provenance"), dict) else "",
     )  # fmt: skip

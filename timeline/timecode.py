@@ -13,6 +13,22 @@ NTSC = {n: Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
 
 DAY_HOURS = 24
 
+SLOWEST = Fraction(1, 1000)
+"""Frames a second."""
+
+EXACT = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:/[0-9]{1,40}|[eE][+-]?[0-9]{1,2})?")
+"""A number in a text: longer ones, and exponents without end, cost a machine minutes and mean nothing."""
+
+
+def exact_number(text: str) -> Fraction:
+    """The number that a text says, exactly: ``12``, ``0.5``, ``1/3``, ``2.5e-5``. Raises `ValueError` for any other."""
+    if len(text) > 100 or not EXACT.fullmatch(text.strip()):
+        raise ValueError(f"not a number: {text[:40]!r}")
+    try:
+        return Fraction(text.strip())
+    except ZeroDivisionError:
+        raise ValueError(f"a number by zero: {text[:40]!r}") from None
+
 
 def exact_rate(rate: float | Fraction) -> Fraction:
     """The exact rate that a file's number means: 23.976, 23.98 and 24000/1001 are one.
@@ -21,6 +37,8 @@ def exact_rate(rate: float | Fraction) -> Fraction:
     """
     if not math.isfinite(rate) or not 0 < rate <= 1_000_000:
         raise TimeError(f"not a frame rate: {rate}")
+    if rate < SLOWEST:
+        raise TimeError(f"not a frame rate: {rate}; the slowest is one frame in {1 / SLOWEST} seconds")
     for ntsc in NTSC.values():
         if abs(float(rate) / float(ntsc) - 1) < 2.5e-4 and abs(float(rate) - round(float(rate))) > 1e-3:
             return ntsc
@@ -46,7 +64,7 @@ def timecode_frames(text: str, rate: Fraction) -> int:
     """The frame number that a timecode names. Raises `TimeError` where no frame bears it."""
     match = re.fullmatch(r"(\d{1,2}):(\d{2}):(\d{2})([:;.])(\d{2,3})", text.strip())
     if not match:
-        raise TimeError(f"timecode is HH:MM:SS:FF, or HH:MM:SS;FF for drop frame; got {text!r}")
+        raise TimeError(f"timecode is HH:MM:SS:FF, or HH:MM:SS;FF for drop frame; got {text[:40]!r}")
     hours, minutes, seconds, frames = (int(match[i]) for i in (1, 2, 3, 5))
     base = nominal(rate)
     if hours >= DAY_HOURS or minutes >= 60 or seconds >= 60 or frames >= base:
@@ -96,7 +114,7 @@ def parse_time(text: str, rate: Fraction, origin: Fraction | None = None) -> Fra
     text = text.strip()
     if ":" in text:
         if origin is None:
-            raise TimeError(f"{text!r} is a place, not a length; use seconds (2s) or frames (12f)")
+            raise TimeError(f"{text[:40]!r} is a place, not a length; use seconds (2s) or frames (12f)")
         return timecode_seconds(text, rate) - origin
     match = re.fullmatch(r"([+-]?(?:\d{1,9}(?:\.\d{0,12})?|\.\d{1,12}|\d{1,9}/\d{1,9}))\s*([sf]?)", text)
     try:
@@ -104,7 +122,7 @@ def parse_time(text: str, rate: Fraction, origin: Fraction | None = None) -> Fra
     except ZeroDivisionError:
         number = None
     if match is None or number is None:
-        raise TimeError(f"a time is seconds (2s), frames (12f) or timecode (01:00:00:00), got {text!r}")
+        raise TimeError(f"a time is seconds (2s), frames (12f) or timecode (01:00:00:00), got {text[:40]!r}")
     return number / rate if match[2] == "f" else number
 
 

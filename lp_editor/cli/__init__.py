@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from lp_editor.cli.plain import plain_streams
 from lp_editor.errors import LpEditorError
 
 USER_ERROR, STOPPED, BUG = 2, 130, 1
@@ -40,7 +41,19 @@ def _near(message: str) -> str:
 def parser() -> Parser:
     """The whole command line."""
     from lp_editor import __version__
-    from lp_editor.cli import catalogue, demo, editing, hosts, models, people, project, rendering, speech
+    from lp_editor.cli import (
+        catalogue,
+        demo,
+        editing,
+        hosts,
+        models,
+        people,
+        project,
+        provenance,
+        rendering,
+        serve,
+        speech,
+    )
 
     top = Parser(
         prog="lp-editor",
@@ -50,7 +63,7 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"lp-editor {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-    for module in (demo, project, editing, rendering, hosts, people, speech, catalogue, models):
+    for module in (demo, project, editing, rendering, provenance, hosts, serve, people, speech, catalogue, models):
         module.add(commands)
     return top
 
@@ -68,7 +81,12 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command; the exit code. Whatever names it prints, a terminal is sent nothing but text."""
+    with plain_streams():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         try:
             asked = parsed(arguments)

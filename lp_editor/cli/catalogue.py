@@ -12,12 +12,14 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lp_editor import personal
-from lp_editor.effect import Effect, JointEffect, Parameter, parameters
+from lp_editor.cli.plain import plain, raw
+from lp_editor.effect import Effect, Parameter, parameters
 from lp_editor.errors import OutputError, ParamError
-from lp_editor.registry import Preset, Registry
-from lp_editor.timeline.curve import value_to_json
+from lp_editor.registry import Registry
+from lp_editor.summary import effect_json, marked_on, preset_json
 
 
 def add(commands: Any) -> None:
@@ -62,9 +64,17 @@ def installed() -> Registry:
     return registry
 
 
+class PlainTable(Table):
+    """A table of texts as they are: square brackets in a name are no markup, and control characters show as numbers."""
+
+    def add_row(self, *cells: Any, **settings: Any) -> None:
+        """Add a row of texts."""
+        super().add_row(*(Text(plain(str(cell))) for cell in cells), **settings)
+
+
 def plain_table(*columns: str) -> Table:
     """A table that reads well on a terminal and in a file."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = PlainTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
@@ -72,18 +82,20 @@ def plain_table(*columns: str) -> Table:
 
 def show(table: Table) -> None:
     """Print a table as wide as it needs where nobody's terminal limits it."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)
+    out = raw(sys.stdout)
+    console = Console(file=out)
+    console = console if console.is_terminal else Console(file=out, width=160)
     with console.capture() as text:
         console.print(table)
-    print(text.get(), end="")  # not by the console: it ends the program itself where nobody reads on
+    # not by the console: it ends the program itself where nobody reads on
+    print(text.get(), end="", file=out if console.is_terminal else sys.stdout)
 
 
 def _effects(asked: argparse.Namespace) -> int:
     registry = installed()
     chosen = {asked.name: registry.effect(asked.name)} if asked.name else registry.effects
     if asked.json:
-        print(json.dumps([_effect_json(e) for e in chosen.values()], indent=2))
+        print(json.dumps([effect_json(e) for e in chosen.values()], indent=2))
         return 0
     if asked.name:
         effect = chosen[asked.name]
@@ -94,13 +106,9 @@ def _effects(asked: argparse.Namespace) -> int:
     else:
         table = plain_table("effect", "on", "what it does")
         for name, effect in chosen.items():
-            table.add_row(name, _on(effect), _first_line(effect))
+            table.add_row(name, marked_on(effect), _first_line(effect))
     show(table)
     return 0
-
-
-def _on(effect: type[Effect]) -> str:
-    return "a cut" if issubclass(effect, JointEffect) else "a stretch"
 
 
 def _first_line(effect: type[Effect]) -> str:
@@ -115,17 +123,10 @@ def _range(p: Parameter) -> str:
     return f"{p.low:g} … {p.high:g} {p.unit}".strip()
 
 
-def _effect_json(effect: type[Effect]) -> dict[str, Any]:
-    return {
-        "name": effect.name, "on": _on(effect), "help": inspect.getdoc(effect),
-        "parameters": [vars(p) for p in parameters(effect)],
-    }  # fmt: skip
-
-
 def _presets(asked: argparse.Namespace) -> int:
     registry = installed()
     if asked.json:
-        print(json.dumps([_preset_json(p) for p in registry.presets.values()], indent=2))
+        print(json.dumps([preset_json(p) for p in registry.presets.values()], indent=2))
         return 0
     table = plain_table("preset", "effect", "what it does")
     for preset in registry.presets.values():
@@ -156,8 +157,3 @@ def _remove_preset(asked: argparse.Namespace) -> int:
         raise OutputError(f"{path} cannot be removed ({error.strerror})") from None
     print(f"removed {path}")
     return 0
-
-
-def _preset_json(preset: Preset) -> dict[str, Any]:
-    params = {name: value_to_json(value) for name, value in preset.params.items()}
-    return {"name": preset.name, "effect": preset.effect, "help": preset.help, "params": params}

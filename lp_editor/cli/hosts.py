@@ -33,27 +33,46 @@ def add(commands: Any) -> None:
     add_common(watch)
     watch.set_defaults(run=_watch)
     install = commands.add_parser(
-        "install", help="put our scripts into an editing application",
+        "install", help="put our scripts or our panel into an editing application",
         description="resolve: two entries under Workspace > Scripts, which render the marks of the current timeline\n"
-        "into a duplicate of it: as takes of their clips, or on a track above.",
-        epilog="examples:\n  lp-editor install resolve\n  lp-editor install resolve --uninstall\n",
+        "into a duplicate of it: as takes of their clips, or on a track above.\n"
+        "premiere: a panel under Window > UXP Plugins (25.6 and later), which marks and renders the active sequence\n"
+        "through lp-editor serve. With --folder for the UXP Developer Tool: Add Plugin, its manifest.json, Load.",
+        epilog="examples:\n  lp-editor install resolve\n  lp-editor install resolve --uninstall\n"
+        "  lp-editor install premiere\n  lp-editor install premiere --folder panel\n",
     )  # fmt: skip
-    install.add_argument("application", choices=("resolve",))
+    install.add_argument("application", choices=("resolve", "premiere"))
     install.add_argument("--uninstall", action="store_true", help="take them away again")
     install.add_argument("--folder", type=Path, metavar="DIR", help="where to; where the application looks, without")
     install.set_defaults(run=_install)
 
 
 def _install(asked: argparse.Namespace) -> int:
-    from lp_editor.hosts.install import install_resolve, resolve_folder, uninstall_resolve
-
-    folder = asked.folder or resolve_folder(sys.platform, Path.home(), os.environ)
-    files = uninstall_resolve(folder) if asked.uninstall else install_resolve(folder)
+    files = _resolve(asked) if asked.application == "resolve" else _premiere(asked)
     for path in files:
         print(path)
     if asked.uninstall and not files:
-        print(f"nothing of ours lies in {folder}", file=sys.stderr)
+        print("nothing of ours lies there", file=sys.stderr)
+    if asked.application == "premiere" and not asked.uninstall:
+        how = "load its manifest.json in the UXP Developer Tool" if asked.folder else "start Premiere anew"
+        print(f"{how}; the panel is Window > UXP Plugins > lp-editor; it needs lp-editor serve running", file=sys.stderr)
     return 0
+
+
+def _resolve(asked: argparse.Namespace) -> list[Path]:
+    from lp_editor.hosts.install import install_resolve, resolve_folder, uninstall_resolve
+
+    folder = asked.folder or resolve_folder(sys.platform, Path.home(), os.environ)
+    return uninstall_resolve(folder) if asked.uninstall else install_resolve(folder)
+
+
+def _premiere(asked: argparse.Namespace) -> list[Path]:
+    from lp_editor.hosts import install
+
+    if asked.folder:
+        return install.delete_panel(asked.folder) if asked.uninstall else install.copy_panel(asked.folder)
+    adobe = install.adobe_folder(sys.platform, Path.home(), os.environ)
+    return install.uninstall_premiere(adobe) if asked.uninstall else install.install_premiere(adobe)
 
 
 def _watch(asked: argparse.Namespace) -> int:

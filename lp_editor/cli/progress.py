@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from lp_editor.cli.plain import raw
 from lp_editor.render.report import Progress as Show
 from lp_editor.render.report import Report, silent
 
@@ -71,7 +72,7 @@ def _bar() -> Iterator[Show]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
+    with Progress(*columns, console=Console(file=raw(sys.stderr)), disable=not sys.stderr.isatty()) as bars:
         tasks: dict[str, TaskID] = {}
         lock = Lock()
 
@@ -106,7 +107,7 @@ def costs_table(report: Report) -> Table:
 
 def print_costs(report: Report) -> None:
     """Print the table of costs."""
-    Console(stderr=True).print(costs_table(report))
+    Console(file=raw(sys.stderr)).print(costs_table(report))
 
 
 def tell(

@@ -211,7 +211,7 @@ def _mark(asked: argparse.Namespace) -> int:
         registry=installed(),
     )  # fmt: skip
     document, clip, mark = _with_keys(asked, made.document, made.clip, made.mark)
-    tell_losses(document.save(asked.output))
+    tell_losses(verbs.save(document, asked.output))
     if asked.json:
         stored = segment_to_json(mark) if isinstance(mark, Segment) else joint_to_json(mark)
         print(json.dumps({"clip": {"name": clip.name, "id": clip.id, "place": clip.place}, "mark": stored}))
@@ -266,7 +266,7 @@ def _propose(asked: argparse.Namespace, document: Document, effect: str) -> int:
         clip = find_segment(changed.project, mark.id)
         print(f"marked {clip.name} ({clip.place}): {mark_text(mark, clip, document.project.rate)}")
     if segments:
-        changed.save(asked.output)
+        tell_losses(verbs.save(changed, asked.output))
         hint(asked.project, asked.output)
     else:
         print(f"{effect} finds nothing to mark in {asked.clip or document.project.name}")

@@ -87,7 +87,7 @@ def _add_roundtrip(commands: Any) -> None:
 def add_return(command: argparse.ArgumentParser) -> None:
     """How a project goes back: for whom, where its renders lie, and what they are written as."""
     command.add_argument(
-        "--for", dest="flavour", choices=("premiere", "resolve", "fcpxml", "otio"),
+        "--for", dest="flavour", choices=("premiere", "resolve", "fcpxml", "otio", "edl", "aaf"),
         help="write for it; as the project came, without",
     )  # fmt: skip
     command.add_argument(
@@ -95,6 +95,9 @@ def add_return(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--whole", action="store_true", help="each marked clip as one file, from end to end: for take selectors"
+    )
+    command.add_argument(
+        "--alpha", action="store_true", help="with --codec prores: 4444, opaque only where changed; lies on a track above"
     )
     _add_delivery(command)
 
@@ -113,12 +116,15 @@ def _roundtrip(asked: argparse.Namespace) -> int:
             registry=installed(), progress=progress,
         )  # fmt: skip
     tell_losses(made.document)
-    tell(made.report, str(made.path), asked.quiet, asked.json, returned(document.project, made.report))
+    tell(made.report, str(made.path), asked.quiet, asked.json, returned(document.project, made.report, made.document.losses))
     return 0
 
 
 def _add_delivery(command: argparse.ArgumentParser) -> None:
     """What is written: codec, profile and the like."""
+    command.add_argument(
+        "--handles", type=int, default=24, metavar="N", help="of single files: frames past either end, for trims; 24"
+    )
     command.add_argument(
         "--codec", choices=("h264", "hevc", "prores", "dnxhr", "ffv1", "png", "exr"), default="h264",
         help="ffv1 is lossless, in MKV; png and exr are sequences: -o frames/shot.%%04d.exr",
@@ -138,6 +144,10 @@ def _add_delivery(command: argparse.ArgumentParser) -> None:
         help="h264 and hevc by the graphics processor where that works; faster, not equal to the bit from run to run",
     )  # fmt: skip
     command.add_argument("--sound", choices=("pcm", "aac", "flac"), default="", help="what sound is written as")
+    command.add_argument(
+        "--consent", metavar="NOTE",
+        help="your record of whose consent you have, kept in every file: a text, or @FILE; lp-editor provenance reads it",
+    )  # fmt: skip
     command.add_argument("--reel", metavar="NAME", help="the reel that files bear; without it the project's or media's")
 
 
@@ -164,11 +174,15 @@ def settings_of(asked: argparse.Namespace) -> Settings:
     from lp_editor.media.codecs import Codec, Delivery
     from lp_editor.render.executor import LocalExecutor
     from lp_editor.render.program import Settings
+    from lp_editor.render.provenance import consent_note
 
     workers = getattr(asked, "workers", None)
     if workers is not None and workers < 1:
         raise OutputError(f"--workers takes 1 or more, got {workers}")
     asked_for = vars(asked)
+    handles = asked_for.get("handles", 24)
+    if not 0 <= handles <= 10_000:
+        raise OutputError(f"--handles takes 0 to 10000 frames, got {handles}")
     delivery = Delivery(
         Codec(asked_for.get("codec", "h264")), asked_for.get("codec_profile", ""), asked_for.get("quality"),
         asked_for.get("depth"), asked_for.get("sound", ""), alpha=asked_for.get("alpha", False),
@@ -179,6 +193,8 @@ def settings_of(asked: argparse.Namespace) -> Settings:
         delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
         LocalExecutor(workers), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
         timings=getattr(asked, "timings", None), smart=asked_for.get("smart", False), verify=asked_for.get("verify", False),
+        consent="" if getattr(asked, "consent", None) is None else consent_note(asked.consent),
+        handles=handles,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ from lp_editor.errors import OutputError, ParamError
 if TYPE_CHECKING:
     from lp_editor.speech.waveform import Wave
     from lp_editor.utterance import Speech
+
+
+LONGEST_WORD = 40
+"""Signs of a word that are shown, for it is shown at each of its sounds."""
 
 
 def add(commands: Any) -> None:
@@ -107,10 +112,13 @@ def _analysed(asked: argparse.Namespace, text: str) -> tuple[Speech, Wave | None
 
 def _table(speech: Speech) -> None:
     table = plain_table("from", "to", "phone", "viseme", "opening", "word")
+    starts, first = [v.start for v in speech.visemes], 0
     for phone in speech.phones:
-        at = [v for v in speech.visemes if v.start < phone.stop and v.stop > phone.start]
+        while first < len(starts) and speech.visemes[first].stop <= phone.start:
+            first += 1
+        at = speech.visemes[first : bisect_left(starts, phone.stop)]
         values = speech.openness[round(phone.start * 100) : max(round(phone.stop * 100), round(phone.start * 100) + 1)]
-        word = speech.words[phone.word] if phone.word >= 0 else ""
+        word = speech.words[phone.word][:LONGEST_WORD] if phone.word >= 0 else ""
         opening = f"{values.mean():.2f}" if len(values) else ""
         table.add_row(
             f"{phone.start:.3f} s", f"{phone.stop:.3f} s", phone.name, "→".join(dict.fromkeys(v.name for v in at)), opening, word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from lp_editor.faces.search import find_faces
 from lp_editor.media.source import VideoSource
 
 FORMS = "'largest', a number from the left (1 is leftmost), 'id:N', 'at:X,Y' (parts of the picture) or 'like:FILE'"
+
+NUMBER = re.compile(r"\d{1,9}")
 
 LIKE_ENOUGH = 0.5
 """A face that correlates with a reference picture by less than this is somebody else."""
@@ -38,9 +41,9 @@ def parse_choice(text: str) -> Choice:
     word, _, rest = text.partition(":")
     if text == "largest":
         return Choice("largest")
-    if text.isdigit() and int(text) > 0:
+    if NUMBER.fullmatch(text) and int(text) > 0:
         return Choice("left", int(text))
-    if word == "id" and rest.isdigit() and int(rest) > 0:
+    if word == "id" and NUMBER.fullmatch(rest) and int(rest) > 0:
         return Choice("id", int(rest))
     if word == "like" and rest:
         return Choice("like", file=Path(rest))
@@ -51,8 +54,8 @@ def parse_choice(text: str) -> Choice:
             x = y = -1.0
         if 0 <= x <= 1 and 0 <= y <= 1:
             return Choice("at", x=x, y=y)
-        raise FaceError(f"face at:X,Y takes two parts of the picture from 0 to 1, as in at:0.25,0.4; got {text!r}")
-    raise FaceError(f"face is {FORMS}, got {text!r}")
+        raise FaceError(f"face at:X,Y takes two parts of the picture from 0 to 1, as in at:0.25,0.4; got {text[:60]!r}")
+    raise FaceError(f"face is {FORMS}, got {text[:60]!r}")
 
 
 def choose(

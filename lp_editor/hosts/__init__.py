@@ -1,1 +1,1 @@
-"""What runs beside an editing application, or inside it: the watch folder, Resolve's script."""
+"""What runs beside an editing application, or inside it: watch folder, local service, Resolve's script, Premiere's panel."""

@@ -48,7 +48,7 @@ def main(resolve: Resolve, mode: str, command: list[str], show: Show) -> str:
     if not timeline.Export(str(exported), resolve.EXPORT_OTIO, resolve.EXPORT_NONE) or not exported.exists():
         raise Problem("Resolve could not export this timeline as OTIO")
     report = run(command, exported, folder, mode, show)
-    if not report["renders"]:
+    if not report["renders"] and not report["nested"]:
         return "Nothing new to render: every mark shows its render already."
     return Return(project, timeline, report, mode, show).made()
 
@@ -110,11 +110,16 @@ class Return:
         self.project, self.timeline, self.report, self.mode, self.show = project, timeline, report, mode, show
         self.pool: MediaPool = project.GetMediaPool()
         self.above: int | None = None
-        self.notes: list[str] = list(report["notes"])
+        self.notes = [*report["notes"], *(f"lost: {loss}" for loss in report["losses"])]
 
     def made(self) -> str:
         """Do it; where Resolve refuses, import the project file instead. Returns what to tell."""
         name = self._name()
+        if self.report["nested"]:
+            inside = ", ".join(Path(file).name for file in self.report["nested"])
+            if not self.report["renders"]:
+                return self._fallback(name, f"{inside} lies in a compound clip")
+            self.notes.append("{} lies in a compound clip: import {} for it".format(inside, self.report["output"]))
         media = self._imported([one["file"] for one in self.report["renders"]])  # before any timeline shows it
         copy = self.timeline.DuplicateTimeline(name)
         if not copy:
@@ -189,8 +194,10 @@ class Return:
         return self.above
 
     def _described(self, item: TimelineItem, media: MediaPoolItem, one: dict[str, Any]) -> None:
-        """Give a render its clip's colour properties, and our own id."""
+        """Give a render its clip's colour properties, its colour in the pool, and our own id."""
         source = item.GetMediaPoolItem()
+        if source and source.GetClipColor():
+            media.SetClipColor(source.GetClipColor())
         for name in COLOUR:
             value = source.GetClipProperty(name) if source else None
             if value:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
-from lp_editor.errors import LpEditorError, OutputError
+from lp_editor.errors import LpEditorError, OutputError, ProjectError
 from lp_editor.files import write_bytes
+from lp_editor.timeline import stored
 
 PROJECTS = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".fcpxmld", ".edl", ".aaf")
 """Ends of the names of what is taken; `.otiod` and `.fcpxmld` are folders."""
@@ -27,9 +28,6 @@ RESULT, ERROR = ".lp", ".error.txt"
 
 STILL = 3.0
 """Seconds that a project has to stand still."""
-
-MOST_BYTES = 16 << 20
-"""Of the list of what was done."""
 
 Stamp = tuple[int, int]
 """Bytes in all, and the date of the last change in nanoseconds."""
@@ -125,12 +123,10 @@ def read_done(folder: Path) -> dict[str, Stamp]:
     """What was done in a folder, by name; nothing where the list is missing or damaged."""
     path = folder / DONE
     try:
-        if path.stat().st_size > MOST_BYTES:
-            return {}
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        kept = stored.read(path)
+    except (OSError, ProjectError):
         return {}
-    rows = stored.get("done") if isinstance(stored, dict) else None
+    rows = kept.get("done") if isinstance(kept, dict) else None
     if not isinstance(rows, dict):
         return {}
     return {
@@ -142,5 +138,5 @@ def read_done(folder: Path) -> dict[str, Stamp]:
 
 def write_done(folder: Path, done: Mapping[str, Stamp]) -> None:
     """Write down what was done, whole or not at all."""
-    stored = {"version": 1, "done": {name: list(stamp) for name, stamp in sorted(done.items())}}
-    write_bytes(folder / DONE, json.dumps(stored, indent=1).encode())
+    kept = {"version": 1, "done": {name: list(stamp) for name, stamp in sorted(done.items())}}
+    write_bytes(folder / DONE, json.dumps(kept, indent=1).encode())

@@ -113,7 +113,11 @@ class LivePortraitEngine:
 
     def analyze(self, look: Look, faces: Sequence[FacePicture]) -> list[Hold]:
         """Pose, expression and canonical keypoints of each face, from the motion network."""
-        seen = [self._seen(look, picture) for picture in faces]
+        return self.analyze_several([look] * len(faces), faces)
+
+    def analyze_several(self, looks: Sequence[Look], faces: Sequence[FacePicture]) -> list[Hold]:
+        """The same for faces of several shots."""
+        seen = [self._seen(look, picture) for look, picture in zip(looks, faces, strict=True)]
         crops = [network_crop(picture, s.square) for picture, s in zip(faces, seen, strict=True)]
         if not crops:
             return []
@@ -151,6 +155,12 @@ class LivePortraitEngine:
         self, look: Look, faces: Sequence[FacePicture], filmed: Sequence[Hold], motions: Sequence[Hold]
     ) -> list[Patch | None]:
         """A patch for each face that moves."""
+        return self.synthesize_several([look] * len(faces), faces, filmed, motions)
+
+    def synthesize_several(
+        self, looks: Sequence[Look], faces: Sequence[FacePicture], filmed: Sequence[Hold], motions: Sequence[Hold]
+    ) -> list[Patch | None]:
+        """The same for faces of several shots."""
         out: list[Patch | None] = [None] * len(faces)
         busy = [i for i in range(len(faces)) if motions[i] is not filmed[i] and _apart(filmed[i], motions[i]) > SAME]
         wanted = 1 if self.composite == "paste" else 2
@@ -159,8 +169,8 @@ class LivePortraitEngine:
             held = [[motions[i]] if wanted == 1 else [filmed[i], motions[i]] for i in some]
             made = self._pictures([faces[i] for i in some], [filmed[i] for i in some], held)
             for i, pictures in zip(some, made, strict=True):
-                patch = self._patch(look, faces[i], filmed[i], motions[i], pictures[0], pictures[-1])
-                out[i] = uncovered(patch, faces[i], look.usual)
+                patch = self._patch(looks[i], faces[i], filmed[i], motions[i], pictures[0], pictures[-1])
+                out[i] = uncovered(patch, faces[i], looks[i].usual)
         return out
 
     def _pictures(

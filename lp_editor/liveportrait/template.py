@@ -19,8 +19,10 @@ from lp_editor.errors import MediaError
 from lp_editor.files import write_bytes
 from lp_editor.liveportrait.keypoints import Array
 
-LARGEST = 512 * 2**20
-"""Bytes of the largest template file that is read."""
+LARGEST = 128 * 2**20
+"""Bytes of the largest template that is read: an hour at 25 frames a second, packed or not."""
+
+MOST_FRAMES = 500_000
 
 _NUMPY = {("numpy", "ndarray"), ("numpy", "dtype")} | {
     (f"numpy.{package}.multiarray", name)
@@ -46,13 +48,20 @@ class Template:
         return len(self.exp)
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Builds arrays and plain values, nothing else."""
+class _Forbidden(pickle.UnpicklingError):
+    """A pickle wants something built that is no data."""
+
+
+class _ArraysOnly(pickle._Unpickler):
+    """Builds arrays and plain values, nothing else.
+
+    Python's own: the one in C makes room for as many values as any four bytes of a file say.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         """The few functions of numpy that arrays are pickled by. Raises `UnpicklingError` for any other."""
         if (module, name) not in _NUMPY:
-            raise pickle.UnpicklingError(f"{module}.{name}")
+            raise _Forbidden(f"{module[:60]}.{name[:60]}")
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
@@ -62,27 +71,45 @@ def read_template(path: Path) -> Template:
         if path.stat().st_size > LARGEST:
             raise MediaError(f"{path}: too large for a motion template; give a .pkl or .npz that holds one")
         return _from_npz(path) if path.suffix == ".npz" else _from_pickle(path)
-    except pickle.UnpicklingError as error:
+    except _Forbidden as error:
         raise MediaError(f"{path}: holds {error}, which is no motion template, and was not run") from None
     except OSError as error:
         raise MediaError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, KeyError, TypeError, EOFError, AttributeError, IndexError, ImportError, MemoryError,
-            OverflowError, zipfile.BadZipFile) as error:  # fmt: skip
-        raise MediaError(f"{path}: not a motion template ({error}); give a .pkl of LivePortrait or our .npz") from None
+    except MediaError:
+        raise
+    except Exception as error:  # what pickle, zipfile and NumPy raise for damage depends on where it is
+        reason = f"{type(error).__name__}: {str(error)[:120]}"
+        raise MediaError(f"{path}: not a motion template ({reason}); give a .pkl of LivePortrait or our .npz") from None
 
 
 def _from_pickle(path: Path) -> Template:
     stored = _ArraysOnly(io.BytesIO(path.read_bytes())).load()
     frames: Sequence[Mapping[str, Any]] = stored["motion"]
+    if not isinstance(frames, list) or len(frames) > MOST_FRAMES:
+        raise ValueError(f"its motion should be a list of at most {MOST_FRAMES} frames")
     turn = "R" if "R" in frames[0] else "R_d"
     eyes = stored.get("c_eyes_lst", stored.get("c_d_eyes_lst"))
     lips = stored.get("c_lip_lst", stored.get("c_d_lip_lst"))
-    arrays = [np.stack([np.asarray(frame[key], np.float32) for frame in frames]) for key in (turn, "exp", "scale", "t")]
-    ratios = [None if r is None else np.stack([np.asarray(one, np.float32) for one in r]) for r in (eyes, lips)]
+    arrays = [_stacked([frame[key] for frame in frames], size) for key, size in ((turn, 9), ("exp", 63), ("scale", 1), ("t", 3))]
+    ratios = [None if r is None else _stacked(r, size) for r, size in ((eyes, 2), (lips, 1))]
     return _checked(float(stored.get("output_fps", 25)), arrays, ratios)
 
 
+def _stacked(values: Sequence[Any], size: int) -> Array:
+    """Arrays of ``size`` numbers each as one, (N, size). Raises ValueError before anything larger takes memory."""
+    if len(values) > MOST_FRAMES:
+        raise ValueError(f"more than {MOST_FRAMES} frames")
+    for value in values:
+        single = isinstance(value, int | float | np.number) and size == 1
+        if not (single or (isinstance(value, np.ndarray) and value.size == size and value.dtype.kind in "fiu")):
+            raise ValueError(f"a frame holds {type(value).__name__} where {size} numbers should be")
+    return np.stack([np.asarray(value, np.float32).reshape(size) for value in values])
+
+
 def _from_npz(path: Path) -> Template:
+    with zipfile.ZipFile(path) as archive:  # before NumPy makes room for what the file says it holds
+        if sum(member.file_size for member in archive.infolist()) > LARGEST:
+            raise ValueError("it unpacks to more than a template holds")
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
         arrays = [np.asarray(stored[key], np.float32) for key in ("turn", "exp", "scale", "t")]
         ratios = [np.asarray(stored[key], np.float32) if key in stored else None for key in ("eyes", "lips")]

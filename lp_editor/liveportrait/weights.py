@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -57,6 +56,7 @@ def read_file(path: Path) -> Mapping[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        _check_size(path)
         with warnings.catch_warnings(action="ignore"):  # of pickles that are refused a line later
             stored = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -67,13 +67,22 @@ def read_file(path: Path) -> Mapping[str, Any]:
         raise WeightsError(f"{path}: damaged or not a weight file; {REMEDY}") from None
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror or error}); {REMEDY}") from None
-    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError,
-            AssertionError, MemoryError, zipfile.BadZipFile):  # fmt: skip
-        # what torch raises for a file cut short depends on where it was cut
+    except WeightsError:
+        raise
+    except Exception:  # what torch and safetensors raise for damage depends on where it is
         raise WeightsError(f"{path}: damaged or not a weight file; {REMEDY}") from None
     if not isinstance(stored, Mapping):
         raise WeightsError(f"{path}: holds a {type(stored).__name__} instead of named tensors; {REMEDY}")
     return stored
+
+
+def _check_size(path: Path) -> None:
+    """Raise `WeightsError` for an archive that unpacks to far more than itself: torch packs nothing."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > 2 * path.stat().st_size + (1 << 20):
+            raise WeightsError(f"{path}: unpacks to far more than its size, as no weight file does; {REMEDY}")
 
 
 def _part(stored: Mapping[str, Any], part: str, path: Path) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from lp_editor.media.sequence import FrameFiles, Numbering
 from lp_editor.media.stills import is_still, still_turn
 from lp_editor.timeline.model import Numbers
 from lp_editor.timeline.timecode import exact_rate, timecode_seconds
+from lp_editor.timeline.urls import is_file
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,24 @@ class MediaInfo:
     drop_frame: bool = False
     """Whether that timecode is drop frame."""
     reel: str = ""
+    provenance: str = ""
+    """What a file that we rendered says was done to it, as it stands there."""
 
+
+RATES = (1000, 1_000_000)
+"""Samples a second of sound, the fewest and the most."""
+
+MOST_PIXELS = 50_000_000
+"""Of a picture: 8K cameras have 35 million."""
+
+MOST_BYTES = 448 << 20
+"""Of a picture in memory: 8K in floating RGB has 425 MiB."""
+
+LIMITS = {"max_pixels": str(MOST_PIXELS)}
+"""What FFmpeg is told before it opens a file, for it decodes a picture on its own to see what it is."""
+
+RECORD = "lp-editor provenance "
+"""How the comment of a file begins that we rendered."""
 
 RAW = {
     ".braw": "Blackmagic RAW", ".r3d": "REDCODE", ".ari": "ARRIRAW", ".arx": "ARRIRAW", ".crm": "Canon Cinema RAW",
@@ -91,10 +110,10 @@ RAW = {
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """An open container. Raises `MediaError` for a file that is missing, no media, or broken."""
-    if not path.is_file():
-        raise MediaError(f"{path} is {'a folder' if path.is_dir() else 'missing'}; relink the project or put it back")
+    if not is_file(path):
+        raise MediaError(f"{path} is {'a folder' if os.path.isdir(path) else 'missing'}; relink the project or put it back")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=LIMITS) as container:
             yield container
     except (FFmpegError, ValueError, IndexError, UnicodeDecodeError) as error:
         if raw := RAW.get(path.suffix.lower()):
@@ -109,6 +128,8 @@ def opened(path: Path) -> Iterator[Any]:
 
 def decoded(container: Any, stream: Any) -> Iterator[av.VideoFrame]:
     """The frames of a picture stream from where it stands; packets that cannot be decoded (a broken start) give none."""
+    if not stream.codec_context.is_open:
+        stream.codec_context.options = LIMITS
     for packet in container.demux(stream):
         try:
             yield from packet.decode()
@@ -123,9 +144,14 @@ def probe(path: Path) -> MediaInfo:
     """
     try:
         stat = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         stat = None
-    return _probed(path, (stat.st_size, stat.st_mtime_ns) if stat else None)
+    try:
+        return _probed(path, (stat.st_size, stat.st_mtime_ns) if stat else None)
+    except MediaError as error:
+        raise error if str(path) in str(error) else MediaError(f"{path}: {error}") from error
+    except (TypeError, AttributeError, ArithmeticError, TimeError) as error:  # fields that damage leaves empty, or absurd
+        raise MediaError(f"{path} says of itself what makes no sense ({error}); export it again") from error
 
 
 @lru_cache(maxsize=256)
@@ -142,8 +168,15 @@ def _probed(path: Path, version: tuple[int, int] | None) -> MediaInfo:
         tags = [s.metadata for s in (video, *container.streams.data) if s is not None] + [container.metadata]
         text = _tag(tags, "timecode") if info else ""
         timecode = _timecode(text, info.rate) if info else None
-        reel = _tag(tags, "reel_name")
-        return MediaInfo(path, identity(path), info, sounds, timecode, timecode is not None and ";" in text, reel)
+        reel, comment = _tag(tags, "reel_name"), _tag([container.metadata], "comment")
+        told = comment if comment.startswith(RECORD) else ""
+        return MediaInfo(path, identity(path), info, sounds, timecode, timecode is not None and ";" in text, reel, told)
+
+
+def comment_of(path: Path) -> str:
+    """The comment in a file's metadata, where there is one; nothing is decoded. Raises `MediaError`."""
+    with opened(path) as container:
+        return _tag([container.metadata], "comment")
 
 
 def _is_cover(stream: Any) -> bool:
@@ -156,10 +189,13 @@ def _start(stream: Any) -> Fraction:
 
 
 def _video(path: Path, container: Any, stream: Any) -> VideoInfo:
+    _check_size(path, stream.codec_context)
     stream.thread_type = "AUTO"
     first = next(decoded(container, stream), None)
     if first is None:
-        raise MediaError(f"{path} holds no picture that can be decoded")
+        raise MediaError(
+            f"{path} holds no picture that can be decoded, or one of more than {MOST_PIXELS // 10**6} million pixels"
+        )
     if first.interlaced_frame and not is_still(container):
         raise MediaError(
             f"{path} is interlaced; deinterlace it to frames first (50i to 50p or 25p) and relink the project"
@@ -185,6 +221,19 @@ def _video(path: Path, container: Any, stream: Any) -> VideoInfo:
     return VideoInfo(
         format, rate, len(times), duration, name, variable, times, keys, base, turn, mastering_of(first), order=order
     )  # fmt: skip
+
+
+def _check_size(path: Path, context: Any) -> None:
+    """Refuse pictures that take more memory than any camera's, before one is decoded. Raises `MediaError`."""
+    if context is None:
+        raise MediaError(f"{path}: its pictures are of a codec that is not known here; export it again")
+    sizes = [c.bits for c in context.format.components] if context.format else []
+    held = context.width * context.height * sum(1 if bits <= 8 else 2 if bits <= 16 else 4 for bits in sizes)
+    if held > MOST_BYTES:
+        raise MediaError(
+            f"{path} has pictures of {context.width}x{context.height} {context.pix_fmt}, {held >> 20} MiB each, "
+            f"{MOST_BYTES >> 20} at most; scale it down first"
+        )
 
 
 def _is_variable(times: array[int], base: Fraction) -> bool:
@@ -249,7 +298,11 @@ def _longs(numbers: NDArray[Any]) -> array[int]:
 def _audio(stream: Any, zero: Fraction) -> AudioInfo:
     duration = Fraction(stream.duration or 0) * Fraction(stream.time_base)
     context = stream.codec_context
+    if context is None:
+        raise MediaError("its sound is of a codec that is not known here; export it again")
     bits = 24 if context.name.startswith(("pcm_s24", "flac", "alac")) else 32
+    if not (context.format and context.layout and context.layout.nb_channels and RATES[0] <= stream.rate <= RATES[1]):
+        raise MediaError("its sound says no layout, or no rate that makes sense; export it again")
     kind = context.format.name
     return AudioInfo(
         stream.rate, context.layout.nb_channels, kind, context.name, _start(stream) - zero, duration, bits

@@ -82,11 +82,16 @@ class FrameFiles:
             return path
         if self.missing == "black":
             return None
-        earlier = (self.named(i) for i in range(index - 1, -1, -1)) if self.missing == "hold" else iter(())
-        found = next((p for p in earlier if p.is_file()), None)
-        if found is None:
+        earlier = self._earlier(index) if self.missing == "hold" else None
+        if earlier is None:
             raise MediaError(f"{path} is missing from its sequence; put it back")
-        return found
+        return self.numbering.file(earlier)
+
+    def _earlier(self, index: int) -> int | None:
+        """The number of the last file before a frame that is there."""
+        own = self.first + index * self.step
+        there = (n for n in self.numbering.numbers() if self.first <= n < own and (n - self.first) % self.step == 0)
+        return max(there, default=None)
 
     def named(self, index: int) -> Path:
         """The file that a frame should be."""
@@ -102,6 +107,8 @@ class SequenceNote:
     count: int
     timecode: str
     reel: str
+    provenance: str = ""
+    """What was done to it, as a film's metadata bears it."""
 
     def text(self, files: Numbering) -> bytes:
         """The JSON."""
@@ -124,6 +131,7 @@ class SequenceNote:
                 "transfer": colour.transfer,
                 "range": "full" if self.format.full_range else "limited",
             },
+            "comment": self.provenance,
         }
         return (json.dumps(said, indent=2) + "\n").encode()
 

@@ -92,10 +92,12 @@ Sound: TypeAlias = SoundTrack | CopiedSound
 
 @dataclass(frozen=True)
 class Slate:
-    """What a file says of itself: the timecode of its first frame as text, and the reel it stands for."""
+    """What a file says of itself: the timecode of its first frame as text, the reel it stands for, and a record of what
+    was done to it, as one text (60,000 bytes at most: MOV takes no more)."""
 
     timecode: str = ""
     reel: str = ""
+    provenance: str = ""
 
 
 def encode_chunk(
@@ -260,6 +262,7 @@ class _Join:
         container = CONTAINERS[path.suffix.lower()]
         options = {"movflags": "faststart+write_colr"} if container in ("mp4", "mov") else {}
         with av.open(str(path), "w", format=container, options=options) as file:
+            file.flags |= BITEXACT
             video = self._stream(file)
             video.time_base, video.codec_context.framerate = 1 / self.rate, self.rate
             if self.delivery.codec is Codec.HEVC and container in ("mp4", "mov"):
@@ -290,6 +293,8 @@ class _Join:
         for name, value in (("timecode", self.slate.timecode), ("reel_name", self.slate.reel)):
             if value:
                 video.metadata[name] = value
+        if self.slate.provenance:  # of all tags the one that MP4, MOV and MKV keep, and copies of them
+            file.metadata["comment"] = self.slate.provenance
 
     def _video_packets(self, video: Any) -> Iterator[tuple[Any, float]]:
         """The packets of all chunks with program frame numbers as timestamps, and their decoding time in seconds."""

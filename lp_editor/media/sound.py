@@ -66,6 +66,14 @@ class SoundSource:
 
     def read(self, start: int, count: int) -> NDArray[np.float64]:
         """``count`` samples from number ``start`` on, (count, channels), -1..1; silence outside the stream."""
+        try:
+            return self._read(start, count)
+        except (FFmpegError, ValueError, TypeError, LookupError, ArithmeticError) as error:
+            # what damage does to a block: no time, another layout, fewer samples than it says
+            reason = getattr(error, "strerror", None) or error
+            raise MediaError(f"{self.path}: sound cannot be decoded ({reason}); export it again") from error
+
+    def _read(self, start: int, count: int) -> NDArray[np.float64]:
         out = np.zeros((count, self.info.channels))
         if count <= 0 or start + count <= 0:
             return out
@@ -101,10 +109,7 @@ class SoundSource:
         """Decode one more block in the place of the last; False at the end."""
         if self._blocks is None:
             return False
-        try:
-            frame = next(self._blocks, None)
-        except FFmpegError as error:
-            raise MediaError(f"{self.path}: sound cannot be decoded ({error.strerror})") from error
+        frame = next(self._blocks, None)
         if frame is None:
             self._blocks, self._end = None, self._at + len(self._have)
             return False

@@ -82,9 +82,17 @@ class VideoSource:
             return self._last[1]
         try:
             picture = self._read(index)
-        except FFmpegError as error:
+        except (FFmpegError, ValueError, TypeError, ArithmeticError) as error:
+            # what damage does to a frame: planes that are missing, times that are none
             self._decoded = None
-            raise MediaError(f"{self.info.path}: frame {index} cannot be decoded ({error.strerror})") from error
+            reason = getattr(error, "strerror", None) or error
+            raise MediaError(f"{self.info.path}: frame {index} cannot be decoded ({reason})") from error
+        have, meant = picture.format, self.video.format
+        if (have.width, have.height, have.pix_fmt) != (meant.width, meant.height, meant.pix_fmt):
+            raise MediaError(
+                f"{self.info.path}: frame {index} is {have.width}x{have.height} {have.pix_fmt}, the first one "
+                f"{meant.width}x{meant.height} {meant.pix_fmt}; export it again in one format"
+            )
         self._last = (index, picture)
         return picture
 

@@ -23,7 +23,8 @@ Piece: TypeAlias = Path | CopiedPictures
 """A chunk encoded by us, or pictures copied from a film."""
 
 AFTER = 48
-"""Frames that are decoded behind what was encoded, at most; a group of pictures may be longer than minutes."""
+"""Frames that are decoded behind what was encoded, and pictures of a piece that are compared: a group of pictures may be
+minutes long, and where the first of them decode as they do alone, so do the rest of the same packets."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class Pieces:
     def check(self, path: Path, thorough: bool, progress: Callable[[int, int], None]) -> None:
         """Compare the film with its pieces. Raises `SpliceError` for any difference.
 
-        Every copied packet has to be the source's to the byte, and every packet at its frame's time. What was encoded is
-        decoded with its neighbours, from the key frame before it to the end of the group behind it (of a long one the
-        first `AFTER` frames), and every picture has to be that of its piece, decoded by itself; ``thorough``: so is all of
-        the film. ``progress`` is told how many frames of how many are decoded.
+        Every packet has to be its piece's to the byte, and at its frame's time. What was encoded is decoded with its
+        neighbours, from the key frame before it to the end of the group behind it (of a long one the first `AFTER`
+        frames); every picture has to be whole, and the first `AFTER` of each piece those of the piece decoded by itself.
+        ``thorough``: so is all of the film, and every picture. ``progress`` is told how many frames of how many are decoded.
         """
         with opened(path) as file:
             listed = self._packets(path, file)
@@ -52,8 +53,9 @@ class Pieces:
         done, total = 0, sum(stop - first for first, stop in spans)
         for first, stop in spans:
             shown = _pictures(path, listed.times, first, stop - first)
-            for number, (mine, theirs) in enumerate(zip(shown, self._pictures(first, stop), strict=True), first):
-                if not mine.equals(theirs):
+            wanted = self._pictures(first, stop, self.count if thorough else AFTER)
+            for number, (mine, theirs) in enumerate(zip(shown, wanted, strict=True), first):
+                if theirs is not None and not mine.equals(theirs):
                     raise SpliceError(f"frame {number} of {path.name} does not decode to what was written")
                 done += 1
                 progress(done, total)
@@ -67,7 +69,7 @@ class Pieces:
         for piece, count in self.pieces:
             found = 0
             for (wanted, number), packet in zip(_packets_of(piece, self.rate), islice(packets, count), strict=False):
-                if isinstance(piece, CopiedPictures) and bytes(wanted) != bytes(packet):
+                if bytes(wanted) != bytes(packet):
                     raise SpliceError(f"frame {start + number} of {path.name} was not copied right")
                 numbers.append(start + number)
                 times.append(packet.pts)
@@ -96,8 +98,8 @@ class Pieces:
         if waiting:
             yield waiting
 
-    def _pictures(self, first: int, stop: int) -> Iterator[Picture]:
-        """What some frames have to show, from their pieces."""
+    def _pictures(self, first: int, stop: int, most: int) -> Iterator[Picture | None]:
+        """What some frames have to show, the first ``most`` of each piece; None for the others."""
         start = 0
         for piece, count in self.pieces:
             low, high = max(first - start, 0), min(stop - start, count)
@@ -105,7 +107,8 @@ class Pieces:
                 path, ahead = (piece.path, piece.first) if isinstance(piece, CopiedPictures) else (piece, 0)
                 video = probe(path).video
                 assert video is not None
-                yield from _pictures(path, video.times, ahead + low, high - low)
+                yield from _pictures(path, video.times, ahead + low, min(most, high - low))
+                yield from [None] * max(high - low - most, 0)
             start += count
 
 

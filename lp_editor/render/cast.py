@@ -97,8 +97,9 @@ class Casting:
     def _analyse(self, footage: Footage, source: VideoSource, spans: list[tuple[Segment | str, int, int]]) -> _Analysed:
         ranges: list[tuple[Segment | str, tuple[int, int]]] = []
         for name, start, length in spans:
-            indices = footage.indices(start, length, self.rate, source)
-            ranges.append((name, (int(indices.min()), int(indices.max()) + 1)))
+            # a strip plays one way, so the ends of a stretch show the ends of what it shows
+            indices = [int(footage.indices(at, 1, self.rate, source)[0]) for at in (start, start + length - 1)]
+            ranges.append((name, (min(indices), max(indices) + 1)))
         lo, hi = min(r[0] for _, r in ranges), max(r[1] for _, r in ranges)
         with self.report.profile.step("faces", hi - lo):
             tracks = analyse_faces(source, lo, hi, self.cache, self._analysed)

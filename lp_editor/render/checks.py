@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lp_editor.face import FaceTrack
 from lp_editor.faces.measure import head_pose
+from lp_editor.faces.occlusion import WATCHED, covered, usual
 from lp_editor.plan import FacePlan, Shot
 from lp_editor.render.stage import Stage
 from lp_editor.timeline.model import Clip, Item, Marker, Nest, Project, Span, Track
@@ -20,6 +21,12 @@ YAW, PITCH = 35.0, 30.0
 
 NEAR = 3
 """Frames between two runs of one reason that make them one."""
+
+STEP = 2
+"""Media frames from one look for something in front of a face to the next."""
+
+AT_ONCE = 32
+"""Pictures of faces held at a time."""
 
 NAME = "QC"
 """What the names of these markers begin with."""
@@ -63,8 +70,29 @@ def _reasons(stage: Stage, shot: Shot, plan: FacePlan, track: FaceTrack) -> dict
     return {
         "no face here: as filmed": lost,
         "head turned far: look at it": turned,
+        "something in front of the face": _covered(stage, shot, active & ~lost, indices, track),
         "more asked than a control gives": plan.clipped & active,
     }
+
+
+def _covered(
+    stage: Stage, shot: Shot, active: NDArray[np.bool_], indices: NDArray[np.intp], track: FaceTrack
+) -> NDArray[np.bool_]:
+    """The frames of a shot, (T,), in which something lies in front of a face; looked at every `STEP` frames of the media."""
+    footage = stage.footage[shot.strip.key]
+    seen = [track.first + i for i, face in enumerate(track.faces) if face is not None]
+    spread = [seen[i] for i in np.unique(np.linspace(0, len(seen) - 1, WATCHED).astype(int))] if seen else []
+    known = usual(stage.read_faces(footage, track, spread)) if len(spread) == WATCHED else None
+    found = np.zeros(shot.count, bool)
+    if known is None:
+        return found
+    media = np.unique(indices[active])[::STEP]
+    for at in range(0, len(media), AT_ONCE):
+        some = [int(i) for i in media[at : at + AT_ONCE] if track.at(int(i)) is not None]
+        for index, picture in zip(some, stage.read_faces(footage, track, some), strict=True):
+            if covered(picture, known).any():
+                found |= active & (indices >= index) & (indices < index + STEP)
+    return found
 
 
 def runs(flags: NDArray[np.bool_], near: int) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 
 from lp_editor.errors import OutputError
@@ -24,6 +24,7 @@ from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths
 from lp_editor.render.footage import Footage
 from lp_editor.render.hearing import dubbed, dubs, with_sound
 from lp_editor.render.program import Settings, check_output, opened, settled
+from lp_editor.render.provenance import Telling, told
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
 from lp_editor.render.stage import Stage
@@ -31,10 +32,10 @@ from lp_editor.render.stores import ChunkStore
 from lp_editor.timeline.cut import Event, Heard, Morph, Shown, Strip, cut, strips
 from lp_editor.timeline.model import Project, Span
 from lp_editor.timeline.relink import Rendered
-from lp_editor.timeline.timecode import timecode
+from lp_editor.timeline.timecode import nominal, timecode
 
-HANDLES = 24
-"""Frames on each side of a rendered stretch, so that an editor can trim it (nle notes)."""
+LONGEST_NAME = 100
+"""Bytes of a clip's name in a file's; systems take 255 in all."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def render_clips(
     events = cut(project)
     marked = {k: s for k, s in strips(events).items() if s.clip.segments or _joints(events, k)}
     shown = [e for e in events if marked.keys() & strips([e]).keys()]
-    with opened(project, registry, shown, settings, progress, HANDLES) as stage:
+    with opened(project, registry, shown, settings, progress, settings.handles) as stage:
         stretches = list(_stretches(stage, marked, shown, folder, settings))
         make_folder(folder)
         for stretch in stretches:
@@ -76,7 +77,8 @@ def render_clips(
         store = ChunkStore(settings.cache / "chunks")
         work = ChunkWork(stage, store, settings.delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
-        rendered = [_render(stretch, work, shown, settings, drop, registry) for stretch in stretches]
+        telling = Telling(project.name, project.start, drop, settings.consent)
+        rendered = [_render(stretch, work, shown, settings, telling, registry) for stretch in stretches]
         stage.report.renders, stage.report.checks = rendered, checks(stage)
         said = {d.strip.key for d in dubs(marked, registry, project.rate, settings.cache)}
         sounding = [one for made in rendered if made.place in said for one in with_sound(made, project)]
@@ -104,7 +106,7 @@ def _stretches(
         spans = [(visible.start, visible.stop)] if settings.whole and spans else spans
         spans = [(max(a, visible.start), min(b, visible.stop)) for a, b in spans]
         for number, (a, b) in enumerate(merged([s for s in spans if s[1] > s[0]]), 1):
-            lead, tail = _handles(stage.footage[key], a, b, rate)
+            lead, tail = _handles(stage.footage[key], a, b, rate, settings.handles)
             name = f"{_safe(strip.clip.name)}_{_safe(key)}_{number}{settings.delivery.codec.suffix}"
             yield Stretch(strip, a, b, lead, tail, folder / name)
 
@@ -121,21 +123,23 @@ def merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", Path(name).stem if "." in name else name).strip("-") or "clip"
+    """A name as a part of a file's name: no folders, nothing hidden, no signs that systems do not take, not long."""
+    plain = re.sub(r"[^\w.-]+", "-", Path(name[-1000:]).stem if "." in name else name[:1000])
+    return plain.encode()[:LONGEST_NAME].decode(errors="ignore").strip("-.") or "clip"
 
 
-def _handles(footage: Footage, first: int, stop: int, rate: Fraction) -> tuple[int, int]:
-    """How many frames the media has for handles on each side, at most `HANDLES`."""
+def _handles(footage: Footage, first: int, stop: int, rate: Fraction, most: int) -> tuple[int, int]:
+    """How many frames the media has for handles on each side, at most so many."""
     lead = tail = 0
-    while lead < HANDLES and not footage.held(first - lead - 1, 1, rate):
+    while lead < most and not footage.held(first - lead - 1, 1, rate):
         lead += 1
-    while tail < HANDLES and not footage.held(stop + tail, 1, rate):
+    while tail < most and not footage.held(stop + tail, 1, rate):
         tail += 1
     return lead, tail
 
 
 def _render(
-    stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings, drop: bool, registry: Registry
+    stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings, telling: Telling, registry: Registry
 ) -> Rendered:  # fmt: skip
     """Make one file."""
     stage, strip = work.stage, stretch.strip
@@ -156,24 +160,30 @@ def _render(
     said = dubs({strip.key: sounding}, registry, rate, settings.cache)
     heard = dubbed([Heard(sounding, Span(Fraction(0), span.duration))], said, stage.report)
     counts, streams = [c.count for c in chunks], range(max(len(footage.info.audio), len(said) > 0))
-    slate = _slate(footage, strip.source_time(span.start), rate, settings, drop)
+    record = told(stage, telling, first, stop - first, (strip.key,))
+    slate = _slate(footage, strip.source_time(span.start), rate, settings, telling.drop_frame, record.tag())
     with sound_tracks(heard, work.delivery, span.duration, Report(), streams) as tracks:
         paths = chunk_paths(own_work.store, chunks, SUFFIX)
         join_chunks(stretch.path, paths, counts, rate, work.delivery, tracks, slate)
     if work.with_matte:
         paths = chunk_paths(own_work.store, chunks, MATTE_SUFFIX)
         join_chunks(_matte_path(stretch.path), paths, counts, rate, Codec.FFV1, None, slate)
-    return _rendered(stretch, span, rate)
+    return replace(_rendered(stretch, span, rate), provenance=record.text())
 
 
 def _matte_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_matte.mkv")
 
 
-def _slate(footage: Footage, start: Fraction, rate: Fraction, settings: Settings, drop: bool) -> Slate:
-    """What a stretch's file says: the source timecode of its first frame, and the reel it was cut from."""
+def _slate(footage: Footage, start: Fraction, rate: Fraction, settings: Settings, drop: bool, record: str) -> Slate:
+    """What a stretch's file says: the source timecode of its first frame, the reel it was cut from, what was done."""
     reel = footage.info.reel or footage.info.path.stem if settings.reel is None else settings.reel
-    return Slate(timecode(start, rate, footage.info.drop_frame or drop), reel)
+    return Slate(timecode(start, rate, footage.info.drop_frame or drop), reel, record)
+
+
+def _counted(start: Fraction, rate: Fraction) -> Fraction:
+    """A source time as timecode at the program's rate says it: whole frames, from midnight on."""
+    return Fraction(floor(start * rate + Fraction(1, 10**6)) % (nominal(rate) * 3600 * 24)) / rate
 
 
 def _rendered(stretch: Stretch, span: Span, rate: Fraction) -> Rendered:
@@ -188,7 +198,8 @@ def _rendered(stretch: Stretch, span: Span, rate: Fraction) -> Rendered:
     start = strip.source_time(span.start)
     into = strip.program_time(record.start) - span.start
     available = Span(start, span.duration)
-    return Rendered(strip.key, record, stretch.path, available, Span(start + into, record.duration))
+    shown = Span(start + into, record.duration)
+    return Rendered(strip.key, record, stretch.path, available, shown, _counted(start, rate))
 
 
 def _events(strip: Strip, first: int, stop: int, events: Sequence[Event]) -> list[Event]:

@@ -21,6 +21,7 @@ from lp_editor.media.sequence import Numbering
 from lp_editor.media.source import VideoSource, open_video
 from lp_editor.timeline.cut import Strip
 from lp_editor.timeline.model import Clip, Media
+from lp_editor.timeline.urls import is_file
 
 CONTEXT = 0.6
 """How much of a face's box, on each side, an engine gets to see around it."""
@@ -46,9 +47,13 @@ class Footage:
         assert self.info.video is not None
         if self.info.video.count == 1:
             return 0  # a still is meant to be held
-        stop = self.info.video.duration
-        times = (self.strip.source_time(Fraction(f) / rate) - self.zero for f in range(first, first + count))
-        return sum(not 0 <= t < stop for t in times)
+        stop, start = self.info.video.duration, self.strip.source_time(Fraction(0)) - self.zero
+        step = self.strip.source_time(1 / rate) - self.zero - start
+        if step == 0:
+            return 0 if 0 <= start < stop else count
+        at_start, at_stop = -start / step, (stop - start) / step  # the frame numbers at which media time is 0 and ends
+        low, high = (ceil(at_start), ceil(at_stop)) if step > 0 else (floor(at_stop) + 1, floor(at_start) + 1)
+        return count - max(0, min(high, first + count) - max(low, first))
 
 
 def media_zero(media: Media, source_start: Fraction, info: MediaInfo) -> Fraction:
@@ -72,7 +77,7 @@ def check_media(clips: Iterable[Clip]) -> None:
     for clip in clips:
         if clip.media.kind == "sequence" and (clip.media.path is None or not Numbering.of(clip.media.path).numbers()):
             missing.setdefault(str(clip.media.path or clip.media.url), []).append(clip.place)
-        if clip.media.kind == "file" and (clip.media.path is None or not clip.media.path.is_file()):
+        if clip.media.kind == "file" and (clip.media.path is None or not is_file(clip.media.path)):
             missing.setdefault(str(clip.media.path or clip.media.url), []).append(clip.place)
     if missing:
         lines = [f"  {path} (clips {', '.join(places)})" for path, places in missing.items()]
@@ -108,7 +113,8 @@ def _check_files(footage: Footage) -> None:
         return
     shown = clip.source.moved(-footage.zero)
     frames = range(max(floor(shown.start * video.rate), 0), min(ceil(shown.stop * video.rate), video.count))
-    gone = [path.name for i in frames if not (path := video.files.named(i)).is_file()]
+    files, there = video.files, set(video.files.numbering.numbers())
+    gone = [files.named(i).name for i in frames if files.first + i * files.step not in there]
     if gone:
         names = ", ".join(gone[:5]) + (" …" if len(gone) > 5 else "")
         raise MediaError(

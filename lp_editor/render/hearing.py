@@ -18,11 +18,12 @@ from lp_editor.registry import Registry
 from lp_editor.render.footage import Footage, media_zero
 from lp_editor.render.mix import Samples, SoundFormat, Voice, mix
 from lp_editor.render.report import Report
-from lp_editor.speech import read_speech, read_text, spoken_file, wave_of
+from lp_editor.speech import LONGEST_SECONDS, read_speech, read_text, spoken_file, wave_of
 from lp_editor.speech.waveform import to_wave
 from lp_editor.timeline.cut import Heard, Strip, heard
 from lp_editor.timeline.model import Clip, Media, Project, Segment, Span
 from lp_editor.timeline.relink import Rendered
+from lp_editor.timeline.urls import is_file
 from lp_editor.utterance import Speech
 
 FADE = Fraction(1, 100)
@@ -74,12 +75,11 @@ def _text(words: str) -> str:
     path = Path(words)
     try:
         return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ParamError(
-            f"{path} cannot be read ({error.strerror}); text takes words, or a .txt file of them"
-        ) from error
     except UnicodeDecodeError as error:
         raise ParamError(f"{path} is not text in UTF-8; save it as that") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ParamError(f"{words[:200]} cannot be read ({reason}); text takes words, or a .txt file of them") from error
 
 
 def new_sound(line: Line, cache: Path) -> Path | None:
@@ -97,6 +97,8 @@ def speech_of(segment: Segment, effect: type[Effect], footage: Footage, project:
     Raises `ParamError` and `MediaError` that name the segment's file or parameter.
     """
     span = segment_span(footage.strip, segment)
+    if span.duration > LONGEST_SECONDS:
+        raise ParamError(f"segment {segment.id} lasts {float(span.duration) / 60:.0f} minutes; mark an hour at most")
     sounding = clip_sound(footage, project, span)
     line = line_of(segment, effect, sounding is not None)
     if line.hears == "text":
@@ -107,7 +109,7 @@ def speech_of(segment: Segment, effect: type[Effect], footage: Footage, project:
         return read_speech(wave, line.text, line.language, cache / "speech")
     path = new_sound(line, cache)
     assert path is not None
-    if not path.is_file():
+    if not is_file(path):
         raise MediaError(f"there is no sound file {path} (segment {segment.id})")
     language = line.voice if line.hears == "voice" else line.language
     return read_speech(wave_of(path), line.text, language, cache / "speech")
@@ -130,7 +132,7 @@ def _program_sound(project: Project, span: Span) -> Sound | None:
     format = SoundFormat(48000, 1, "flt")
     for one in heard(project):
         shared, path = one.span.intersect(span), one.strip.clip.media.path
-        if shared is None or path is None or not path.is_file() or not (info := probe(path)).audio:
+        if shared is None or path is None or not is_file(path) or not (info := probe(path)).audio:
             continue
         with SoundSource(path) as source:
             zero = media_zero(one.strip.clip.media, one.strip.clip.source.start, info)
@@ -189,7 +191,7 @@ def dubs(strips: Mapping[str, Strip], registry: Registry, rate: Fraction, cache:
             shown = whole.intersect(strip.record)
             if path is None or shown is None:
                 continue
-            if not path.is_file() or not probe(path).audio:
+            if not is_file(path) or not probe(path).audio:
                 raise MediaError(f"{path} is no file with sound (segment {segment.id})")
             found.append(Dub(strip, shown, whole.start + line.offset / rate, path, segment.id))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,9 +21,9 @@ from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
 from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.media.splice import CopiedPictures, SpliceError
 from lp_editor.media.splice_check import Pieces
-from lp_editor.plan import Plan, check, plan
+from lp_editor.plan import Plan, check, check_length, plan
 from lp_editor.registry import Registry
-from lp_editor.render import joints
+from lp_editor.render import joints, provenance
 from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
 from lp_editor.render.executor import Executor, LocalExecutor
@@ -57,6 +58,10 @@ class Settings:
     reel: str | None = None
     whole: bool = False
     """Of marked stretches: each marked clip as one file, from end to end."""
+    consent: str = ""
+    """The editor's record of whose faces were changed with whose consent; every file bears it."""
+    handles: int = 24
+    """Of marked stretches: frames past either end, as far as the media go, so that an editor can trim them."""
     smart: bool = False
     """Copy packets where nothing was touched and the codec is the footage's; of whole programs only."""
     verify: bool = False
@@ -98,10 +103,13 @@ def render_program(
         stage.report.frames = sum(e.count for e in events)
         sounds = crossfaded(sounds, stage.plan)
         sounds = dubbed(sounds, dubs(strips(events), registry, project.rate, settings.cache), stage.report)
-        slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel)
+        told = provenance.told(stage, provenance.Telling(project.name, project.start, project.drop_frame, settings.consent))
+        slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel, told.tag())
         job = _Job(project, events, settings, output, matte, sounds, slate)
         if not (settings.smart and job.smart(work)):
             job.whole(work)
+        if not delivery.codec.stills:  # a sequence's own JSON has it
+            provenance.write_beside(output, told)
     return stage.report
 
 
@@ -188,7 +196,7 @@ def _finish(
         if sounds:
             report.note("a sequence holds no sound; render it once more to a .mov for that")
         taken = delivered(work.stage.format, delivery)
-        note = SequenceNote(taken, rate, sum(counts), slate.timecode, slate.reel)
+        note = SequenceNote(taken, rate, sum(counts), slate.timecode, slate.reel, slate.provenance)
         write_sequence(Numbering.of(output), made, counts, note)
         return
     together = Pieces(list(zip(paths, counts, strict=True)), rate)
@@ -211,13 +219,13 @@ def check_output(path: Path, force: bool, codec: Codec | None = None) -> None:
     """Refuse to overwrite, or to write where no folder is. Of a sequence no file may be there."""
     files = Numbering.of(path) if codec is not None and codec.stills else None
     path = files.note if files else path
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         raise OutputError(f"{path} exists already; choose another name or pass --force")
     if files and not force and files.numbers():
         raise OutputError(f"{files.pattern} has files already; choose another name or pass --force")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; name a file in it")
-    if not path.absolute().parent.is_dir():
+    if not os.path.isdir(path.absolute().parent):
         raise OutputError(f"no folder {path.absolute().parent} to write {path.name} into; make it first")
 
 
@@ -249,6 +257,7 @@ def staged(
     return_large_blocks()
     report = Report()
     check(project, registry)  # parameters are judged before minutes of analysis
+    check_length(project, events, handles)
     footage = bind(strips(events))
     engine: Engine[Any, Any] = registry.engine(settings.engine, settings.device)
     path = getattr(engine, "path", "")

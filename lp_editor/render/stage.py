@@ -24,6 +24,7 @@ from lp_editor.media.picture import Picture, VideoFormat, fit
 from lp_editor.plan import FacePlan, Plan, Shot
 from lp_editor.render import finish, joints
 from lp_editor.render.ahead import ahead
+from lp_editor.render.calls import Wish, synthesized
 from lp_editor.render.cast import Cast
 from lp_editor.render.compositor import apply_patches, matte
 from lp_editor.render.drive import driven
@@ -36,10 +37,13 @@ from lp_editor.timeline.cut import Black, Dissolve, Morph, Shown, Strip
 from lp_editor.timeline.cut import Picture as Node
 
 BATCH = 8
-"""Frames handed to the engine at once, at most."""
+"""Faces handed to the engine at once, at most, unless one frame has more."""
 
-BATCH_BYTES = 128 << 20
-"""Bytes of the pictures handed over at once, at most."""
+HELD = 24
+"""Frames that wait until so many faces have come together, at most."""
+
+HELD_BYTES = 128 << 20
+"""Bytes of the pictures that wait, at most."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +55,37 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """One face on some frames of a batch: which, and its pictures there."""
+class _Frame:
+    """A filmed picture of a strip: its number in the media and in the shot, and the faces in it that something is asked
+    of, by their plan's place in the shot."""
 
-    where: list[int]
-    faces: list[FacePicture]
+    picture: Picture
+    at: int
+    row: int
+    faces: Mapping[int, FacePicture]
+    finishing: list[Finishing]
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Neighbouring frames of a strip: their numbers in the media and in the shot, and each planned face on them."""
+class _Asked:
+    """One face on some frames, given by their places among those that wait together."""
 
-    pictures: list[Picture]
-    at: NDArray[np.intp]
-    rows: slice
-    seen: list[_Seen]
-    finishing: list[list[Finishing]]
+    plan: FacePlan
+    look: Look
+    where: list[int]
+    faces: list[FacePicture]
+    at: list[int]
+    rows: list[int]
+
+    def some(self, of: Sequence[int]) -> _Asked:
+        """Only some of the frames."""
+        picked = [[values[i] for i in of] for values in (self.where, self.faces, self.at, self.rows)]
+        return _Asked(self.plan, self.look, *picked)  # type: ignore[arg-type]
+
+    @property
+    def controls(self) -> Controls:
+        """What is asked, a row each."""
+        return self.plan.controls[self.rows]
 
 
 @dataclass(frozen=True)
@@ -159,115 +178,136 @@ class Stage:
         """
         read = self._read(strip, first, count)
         if not self._waits:
-            return self._edited_batches(strip, read)
-        return ahead(self._edited_batches(strip, ahead(read, 1)), self._batch)
+            return self._edited_frames(strip, read)
+        return ahead(self._edited_frames(strip, ahead(read, 1)), min(BATCH, self._held))
 
-    def _read(self, strip: Strip, first: int, count: int) -> Generator[_Batch, None, None]:
-        """A strip's filmed pictures with the faces in them, some at a time."""
+    def _read(self, strip: Strip, first: int, count: int) -> Generator[list[_Frame], None, None]:
+        """A strip's filmed pictures, as many at a time as have enough faces for a call of the engine."""
+        waiting: list[_Frame] = []
+        for frame in self._frames(strip, first, count):
+            if waiting and _faces(waiting) + len(frame.faces) > BATCH:
+                yield waiting
+                waiting = []
+            waiting.append(frame)
+            if _faces(waiting) in (0, BATCH) or len(waiting) == self._held:
+                yield waiting
+                waiting = []
+        if waiting:
+            yield waiting
+
+    def _frames(self, strip: Strip, first: int, count: int) -> Iterator[_Frame]:
+        """A strip's filmed pictures with the faces in them."""
         footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
+        rows = range(first - shot.first, first - shot.first + count)
+        tracks = [self.cast.tracks[strip.key, plan.face] for plan in shot.faces]
+        active = [plan.moved[rows.start : rows.stop] for plan in shot.faces]
         profile = self.report.profile
         flickers = {p.face: Flicker(self.cast.tracks[strip.key, p.face]) for p in shot.faces}
         with self.sources.lent(footage.info.path) as source:
-            indices = footage.indices(first, count, self.plan.rate, source)
-            pictures = profile.each("decode", source.frames([int(i) for i in indices]))
-            for start in range(0, count, self._batch):
-                batch = [next(pictures) for _ in range(min(self._batch, count - start))]
-                at, row = indices[start : start + len(batch)], first + start - shot.first
-                rows = slice(row, row + len(batch))
-                with profile.step("face picture", 0):
-                    seen = [self._seen(footage, plan, rows, batch, at) for plan in shot.faces]
-                profile.count("face picture", sum(len(s.where) for s in seen))
-                yield _Batch(batch, at, rows, seen, self._finishing(footage, shot, rows, at, flickers))
+            indices = [int(i) for i in footage.indices(first, count, self.plan.rate, source)]
+            pictures = profile.each("decode", source.frames(indices))
+            for i, (index, row, picture) in enumerate(zip(indices, rows, pictures, strict=True)):
+                asked = {n: track.at(index) for n, track in enumerate(tracks) if active[n][i]}
+                with profile.step("face picture", sum(face is not None for face in asked.values())):
+                    faces = {n: face_picture(picture, face) for n, face in asked.items() if face is not None}
+                yield _Frame(picture, index, row, faces, self._finishing(footage, shot, row, index, flickers))
 
     def _finishing(
-        self, footage: Footage, shot: Shot, rows: slice, at: NDArray[np.intp], flickers: Mapping[str, Flicker]
-    ) -> list[list[Finishing]]:
-        """What is asked of each face's picture, for each frame of a batch."""
-        found: list[list[Finishing]] = [[] for _ in at]
+        self, footage: Footage, shot: Shot, row: int, index: int, flickers: Mapping[str, Flicker]
+    ) -> list[Finishing]:
+        """What is asked of each face's picture in a frame."""
+        found = []
         for plan in shot.faces:
-            asked = plan.finish[rows]
-            track, gains = self.cast.tracks[footage.strip.key, plan.face], {}
-            flickering = asked[:, FINISHES.index("deflicker")] > 0 if len(asked) else np.zeros(len(at), bool)
-            if flickering.any():
+            face = self.cast.tracks[footage.strip.key, plan.face].at(index)
+            if face is None or not len(plan.finish) or not plan.finish[row].any():
+                continue
+            amounts, gains = dict(zip(FINISHES, plan.finish[row].tolist(), strict=True)), {}
+            if amounts["deflicker"] > 0:
                 with self.sources.lent(footage.info.path) as source, self.report.profile.step("deflicker"):
-                    gains = flickers[plan.face].gains(source, sorted({int(i) for i in at[flickering]}))
-            for i in np.flatnonzero(asked.any(1)) if len(asked) else ():
-                face = track.at(int(at[i]))
-                if face is not None:
-                    amounts = dict(zip(FINISHES, asked[i].tolist(), strict=True))
-                    found[i].append(Finishing(face, amounts, gains.get(int(at[i]))))
+                    gains = flickers[plan.face].gains(source, [index])
+            found.append(Finishing(face, amounts, gains.get(index)))
         return found
 
-    def _seen(
-        self, footage: Footage, plan: FacePlan, rows: slice, batch: Sequence[Picture], at: NDArray[np.intp]
-    ) -> _Seen:
-        """One face on the frames of a batch that ask for anything and show it."""
-        track = self.cast.tracks[footage.strip.key, plan.face]
-        faces = [track.at(int(i)) if busy else None for i, busy in zip(at, plan.moved[rows], strict=True)]
-        where = [i for i, face in enumerate(faces) if face is not None]
-        return _Seen(where, [face_picture(batch[i], _sure(faces[i])) for i in where])
-
-    def _edited_batches(self, strip: Strip, read: Generator[_Batch, None, None]) -> Iterator[_Edited]:
+    def _edited_frames(self, strip: Strip, read: Generator[list[_Frame], None, None]) -> Iterator[_Edited]:
         footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
         with closing(read):
-            for batch in read:
-                patches: list[list[Patch]] = [[] for _ in batch.pictures]
-                for plan, seen in zip(shot.faces, batch.seen, strict=True):
-                    for i, patch in zip(seen.where, self._patches(footage, plan, batch, seen), strict=True):
+            for frames in read:
+                patches: list[list[Patch]] = [[] for _ in frames]
+                asked = [
+                    one
+                    for n, plan in enumerate(shot.faces)
+                    if (one := self._asked(footage, plan, n, frames)) is not None
+                ]
+                for one, made in zip(asked, self._patches(footage, asked), strict=True):
+                    for i, patch in zip(one.where, made, strict=True):
                         if patch is not None:
                             patches[i].append(patch)
-                for picture, own, finishing in zip(batch.pictures, patches, batch.finishing, strict=True):
-                    yield _Edited(picture, own, finishing)
+                for frame, found in zip(frames, patches, strict=True):
+                    yield _Edited(frame.picture, found, frame.finishing)
+
+    def _asked(self, footage: Footage, plan: FacePlan, number: int, frames: Sequence[_Frame]) -> _Asked | None:
+        """What some frames ask of one face; None where they do not show it."""
+        where = [i for i, frame in enumerate(frames) if number in frame.faces]
+        if not where:
+            return None
+        look = self.look(footage, plan.face, self.cast.tracks[footage.strip.key, plan.face])
+        seen = [frames[i] for i in where]
+        faces = [frame.faces[number] for frame in seen]
+        return _Asked(plan, look, where, faces, [frame.at for frame in seen], [frame.row for frame in seen])
 
     @property
     def _waits(self) -> bool:
         return bool(getattr(self.engine, "waits", False))
 
     @property
-    def _batch(self) -> int:
-        """Frames handed to the engine at once: fewer where pictures are large."""
-        return max(1, min(BATCH, BATCH_BYTES // self.format.bytes))
+    def _held(self) -> int:
+        """Frames that wait together: fewer where pictures are large."""
+        return max(1, min(HELD, HELD_BYTES // self.format.bytes))
 
-    def _patches(self, footage: Footage, plan: FacePlan, batch: _Batch, seen: _Seen) -> list[Patch | None]:
-        """One face's patch on each frame that shows it."""
-        if not seen.where:
-            return []
-        look = self.look(footage, plan.face, self.cast.tracks[footage.strip.key, plan.face])
-        ask = plan.controls[batch.rows][seen.where]
-        at = [int(batch.at[i]) for i in seen.where]
-        return self._stored(footage, plan, look, seen.faces, ask, at, batch.rows, seen.where)
+    def _patches(self, footage: Footage, asked: Sequence[_Asked]) -> list[list[Patch | None]]:
+        """Each face's patches: from the store, or all that are missing made in one go and stored."""
+        stored = [self._stored(footage, one) for one in asked]
+        todo = [[i for i, patch in enumerate(found) if isinstance(patch, KeyError)] for found in stored]
+        missing = [one.some(of) for one, of in zip(asked, todo, strict=True)]
+        for one, found, of, made in zip(asked, stored, todo, self._synthesized(missing), strict=True):
+            for i, patch in zip(of, made, strict=True):
+                found[i] = self._kept(footage, one, i, patch)
+        return [[patch for patch in found if not isinstance(patch, KeyError)] for found in stored]
 
-    def _stored(
-        self, footage: Footage, plan: FacePlan, look: Look, faces: list[FacePicture], ask: Controls,
-        at: list[int], rows: slice, where: list[int],
-    ) -> list[Patch | None]:  # fmt: skip
-        """Patches from the store, the missing ones synthesized in one batch and stored."""
-        if not self.engine.keeps_patches or plan.drives:
-            return self._synthesized(plan, look, faces, ask, rows, where)
-        profile = self.report.profile
-        with profile.step("patch store", 0):
-            keys = [self._patch_key(footage, look, f, ask[[i]], at[i]) for i, f in enumerate(faces)]
-            found = [self.patches.get(key) for key in keys]
-        todo = [i for i, patch in enumerate(found) if isinstance(patch, KeyError)]
-        if todo:
-            made = self._synthesized(plan, look, [faces[i] for i in todo], ask[todo], rows, [where[i] for i in todo])
-            with profile.step("patch store", len(todo)):
-                for i, patch in zip(todo, made, strict=True):
-                    found[i] = self.patches.put(keys[i], patch)
-        return [p for p in found if not isinstance(p, KeyError)]
+    def _keeps(self, asked: _Asked) -> bool:
+        """Whether a face's patches are stored."""
+        return self.engine.keeps_patches and not asked.plan.drives
 
-    def _synthesized(
-        self, plan: FacePlan, look: Look, faces: list[FacePicture], ask: Controls, rows: slice, where: list[int]
-    ) -> list[Patch | None]:  # fmt: skip
-        with self.report.profile.step("engine", len(faces)):
-            filmed = self.engine.analyze(look, faces)
-            motions = driven(self, plan, filmed, [rows.start + i for i in where]) if plan.drives else filmed
-            return self.engine.synthesize(look, faces, filmed, self.engine.retarget(motions, ask))
+    def _stored(self, footage: Footage, asked: _Asked) -> list[Patch | KeyError | None]:
+        """A face's patches as far as they are in the store."""
+        if not self._keeps(asked):
+            return [KeyError()] * len(asked.where)
+        with self.report.profile.step("patch store", 0):
+            return [self.patches.get(self._patch_key(footage, asked, i)) for i in range(len(asked.where))]
 
-    def _patch_key(self, footage: Footage, look: Look, face: FacePicture, ask: Controls, index: int) -> str:
+    def _kept(self, footage: Footage, asked: _Asked, i: int, patch: Patch | None) -> Patch | None:
+        """A new patch as it will be read back, put into the store where it goes there."""
+        if not self._keeps(asked):
+            return patch
+        with self.report.profile.step("patch store"):
+            return self.patches.put(self._patch_key(footage, asked, i), patch)
+
+    def _synthesized(self, asked: Sequence[_Asked]) -> list[list[Patch | None]]:
+        count = sum(len(one.where) for one in asked)
+        if not count:
+            return [[] for _ in asked]
+        with self.report.profile.step("engine", count):
+            return synthesized(self.engine, [self._wish(one) for one in asked])
+
+    def _wish(self, asked: _Asked) -> Wish:
+        plan, rows = asked.plan, asked.rows
+        drive = (lambda filmed: driven(self, plan, filmed, rows)) if plan.drives else None
+        return Wish(asked.look, asked.faces, asked.controls, drive)
+
+    def _patch_key(self, footage: Footage, asked: _Asked, i: int) -> str:
         return digest(
-            "patch", footage.info.identity, index, look.fingerprint, self.engine.fingerprint,
-            face.face.points, *_arrays(ask),
+            "patch", footage.info.identity, asked.at[i], asked.look.fingerprint, self.engine.fingerprint,
+            asked.faces[i].face.points, *_arrays(asked.plan.controls[[asked.rows[i]]]),
         )  # fmt: skip
 
     def look(self, footage: Footage, face: str, track: FaceTrack) -> Look:
@@ -342,6 +382,11 @@ class Stage:
         indices = self.indices(footage, first, count)
         faces = [track.at(int(i)) for i in indices]
         return digest(*(f.points if f else None for f in faces))
+
+
+def _faces(frames: Sequence[_Frame]) -> int:
+    """How many faces something is asked of."""
+    return sum(len(frame.faces) for frame in frames)
 
 
 def _track_points(track: FaceTrack) -> list[object]:

@@ -34,7 +34,7 @@ LONGEST_TEXT = 100_000
 BLOCK_SECONDS = 30
 
 __all__ = [
-    "Reader", "check_language", "check_text", "read_speech", "read_text", "spoken_file", "wave_of", "write_speech",
+    "LONGEST_SECONDS", "Reader", "check_language", "check_text", "read_speech", "read_text", "spoken_file", "wave_of", "write_speech",
 ]  # fmt: skip
 
 

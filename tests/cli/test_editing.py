@@ -172,7 +172,7 @@ def test_curves_are_drawn_with_their_keys_timecode_and_names(marked: Path, tmp_p
     root = ElementTree.parse(tmp_path / "c.svg").getroot()
     name = "{http://www.w3.org/2000/svg}"
     texts = ["".join(t.itertext()) for t in root.iter(f"{name}text")]
-    assert {"smile, 3 keys", "x, constant", "01:00:00:05", "s1  expression", "face=2"} <= set(texts)
+    assert {"smile 3 keys", "x 0.4, constant", "01:00:00:05", "s1  expression", "face=2"} <= set(texts)
     assert len(list(root.iter(f"{name}circle"))) == 3
     keys = sorted((float(c.get("cx", "0")), float(c.get("cy", "0"))) for c in root.iter(f"{name}circle"))
     steps = [b[0] - a[0] for a, b in itertools.pairwise(keys)]
@@ -203,3 +203,11 @@ def test_inspect_shows_where_effects_overlap(marked: Path, capsys: pytest.Captur
     assert clip["overlaps"] == [
         {"segments": ["s1", "s3"], "face": "largest", "start": pytest.approx(0.32), "duration": pytest.approx(0.24)}
     ]
+
+
+def test_units_that_differ_have_panels_of_their_own(offline: Path) -> None:
+    run("mark", offline, "--clip", "opening", "expression", "smile=0.5", "yaw=-6@0:bezier,8@1s", "scale=0.1")
+    document = verbs.open_project(offline)
+    svg = drawn(document.project, find_clip(document.project, "opening"), Registry.installed())
+    assert svg.count("s1  expression<") == 1
+    assert svg.count("s1  expression, degrees<") == 1

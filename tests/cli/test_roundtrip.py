@@ -70,6 +70,9 @@ def test_a_project_can_be_written_for_another_application(
     assert run("mark", cut_file, "--clip", "V1/2", "--at", "5f", "--for", "8f", "preset=smile") == 0
     assert run("roundtrip", cut_file, "-o", tmp_path / "out", "--for", flavour, "--quiet") == 0
     written = tmp_path / "out" / f"cut{suffix}"
+    if suffix != ".otio":
+        text = written.read_text(encoding="utf-8")
+        assert '<width>1280</width>' in text or 'width="1280"' in text  # as the media say
     clips = [c for c in open_document(written).project.clips() if c.place.startswith("V")]
     assert sum(c.record.duration for c in clips) == F(56, 25)
     assert any(segment.effect == "expression" for clip in clips for segment in clip.segments)
@@ -78,6 +81,29 @@ def test_a_project_can_be_written_for_another_application(
         assert '"Note": "lp expression smile=0.6' in text
         assert "Link Group ID" in text
         assert "file://" not in text
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".fcpxml", ".otio"])
+def test_a_project_says_the_timecode_that_its_renders_bear(suffix: str, filmed: Path, tmp_path: Path) -> None:
+    document = two_clips(filmed, tmp_path).save(tmp_path / f"cut{suffix}")
+    marked = verbs.mark(document, "expression", clip="closing", at="6f", length="6f", params={"smile": "0.5"}).document
+    marked.save()
+    assert run("roundtrip", document.path, "-o", tmp_path / "back", "--quiet", "--codec", "ffv1", "--handles", "9") == 0
+    (file,) = (tmp_path / "back").glob("*.mkv")
+    written = tmp_path / "back" / f"cut{suffix}"
+    written.with_name(written.name + ".lp.json").unlink()
+    (tmp_path / "back" / MANIFEST).unlink()
+    shown = open_document(as_others_see_it(written)).project
+    (piece,) = [c for c in shown.clips() if c.media.path == file and c.place.startswith("V")]
+    assert piece.media.available is not None
+    assert piece.media.available.start == probe(file).timecode == F(34 + 6 - 9, 25)
+    assert piece.source.start - piece.media.available.start == F(9, 25)
+
+
+def as_others_see_it(path: Path) -> Path:
+    """A project whose pieces bear no metadata of ours."""
+    path.write_text(path.read_text(encoding="utf-8").replace('"piece"', '"other"'), encoding="utf-8")
+    return path
 
 
 def test_a_project_without_marks_says_so(cut_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,6 +120,18 @@ def test_a_render_above_is_not_made_twice_either(
     capsys.readouterr()
     assert run("roundtrip", tmp_path / "back" / "my cut.xml", "-o", tmp_path / "again", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["report"]["frames"] == 0
+
+
+def test_a_render_with_alpha_lies_above_and_is_clear_where_nothing_was_changed(premiere: Path, tmp_path: Path) -> None:
+    words = ("--alpha", "--codec", "prores", "--quiet", "--handles", "2")
+    assert run("roundtrip", premiere, "-o", tmp_path / "back", *words) == 0
+    (file,) = (tmp_path / "back").glob("*.mov")
+    clips = [c for c in open_document(tmp_path / "back" / "my cut.xml").source.project.clips() if c.place[0] == "V"]
+    assert [c.place for c in clips] == ["V1/1", "V1/2", "V2/1"]
+    video = probe(file).video
+    assert video is not None
+    assert video.format.layout.alpha
+    assert video.count == 8 + 4
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".fcpxml", ".otio"])

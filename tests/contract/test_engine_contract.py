@@ -28,6 +28,7 @@ from lp_editor import (
     Registry,
     testing,
 )
+from lp_editor.render.calls import Wish, synthesized
 
 AnyEngine: TypeAlias = Engine[Any, Any]
 
@@ -312,3 +313,33 @@ def assert_close(one: Patch, other: Patch) -> None:
     assert strength(one) == pytest.approx(strength(other), rel=0.01)
     assert np.abs(np.array([one.box.x0, one.box.y0, one.box.x1, one.box.y1])
                   - [other.box.x0, other.box.y0, other.box.x1, other.box.y1]).max() <= 2  # fmt: skip
+
+
+def test_faces_of_several_looks_in_one_call_get_what_each_gets_alone(
+    engine: AnyEngine, look: Any, portrait: FacePicture
+) -> None:
+    other = engine.study(FaceTrack(2, 0, [portrait.face, None]), lambda frames: [portrait] * len(frames))
+    pictures = [moved(portrait, 2 * i, -i) for i in range(3)]
+    wishes = [
+        Wish(look, pictures, rows(*ASKED[:3])),
+        Wish(other, pictures[:1], rows(ASKED[2])),
+        Wish(look, pictures[1:2], rows(ASKED[0])),
+    ]
+    for wish, together in zip(wishes, synthesized(engine, wishes), strict=True):
+        for face, row, patch in zip(wish.faces, range(len(wish.faces)), together, strict=True):
+            [alone] = edited(engine, wish.look, [face], wish.controls[[row]])
+            if engine.name == "liveportrait":
+                assert_near(alone, patch)
+            else:
+                assert_same(alone, patch)
+
+
+def assert_near(one: Patch | None, other: Patch | None) -> None:
+    """The same change, but for a level of any colour and a hundredth of a pixel."""
+    assert one is not None
+    assert other is not None
+    assert one.box == other.box
+    for name, most in (("mask", 1 / 255), ("flow", 0.01), ("tone", 1.0), ("paint", 1.0), ("alpha", 1 / 255)):
+        a, b = getattr(one, name), getattr(other, name)
+        assert (a is None) == (b is None), name
+        assert a is None or np.abs(a - b).max() <= most, name

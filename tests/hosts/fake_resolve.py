@@ -13,6 +13,14 @@ class FakeMedia:
     path: str
     properties: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
+    colour: str = ""
+
+    def GetClipColor(self) -> str:
+        return self.colour
+
+    def SetClipColor(self, colorName: str) -> bool:
+        self.colour = colorName
+        return True
 
     def GetClipProperty(self, name: str) -> str:
         return self.path if name == "File Path" else self.properties.get(name, "")

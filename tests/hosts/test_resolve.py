@@ -32,7 +32,7 @@ def project(filmed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fa
         ).document.save()
     rate = document.project.rate
     items = [
-        FakeItem(FakeMedia(str(filmed), {"Input Color Space": "Rec.709"}), START + round(c.record.start * rate),
+        FakeItem(FakeMedia(str(filmed), {"Input Color Space": "Rec.709"}, colour="Teal"), START + round(c.record.start * rate),
                  round(c.record.duration * rate), grade="warm")
         for c in document.project.clips() if c.place.startswith("V")
     ]  # fmt: skip
@@ -65,6 +65,7 @@ def test_a_render_is_a_take_of_its_clip_in_a_duplicate(project: FakeProject) -> 
     assert last - first + 1 == item.duration  # the whole clip
     assert 0 <= first <= last < info.video.count
     assert media.properties["Input Color Space"] == "Rec.709"
+    assert media.colour == "Teal"
     assert '"opening"' in media.metadata["lp_editor"]
     ((frame, _, name, _, length, _),) = copy.markers
     assert (frame, name, length) == (12, "QC more asked than a control gives", 4)
@@ -99,6 +100,16 @@ def test_where_resolve_does_not_import_media_the_project_file_is_imported(projec
     project.refuses = True
     assert "did not import" in run(project, "replace")
     assert len(project.imported) == 1
+
+
+def test_a_render_in_a_compound_clip_comes_by_the_project_file(project: FakeProject) -> None:
+    timeline = project.timelines[0]
+    inside = {"renders": [], "nested": ["/r/inner.mov"], "checks": [], "notes": [], "losses": ["a title"], "output": "/r/cut.otio"}
+    made = resolve_script.Return(cast(Any, project), cast(Any, timeline), inside, "replace", lambda *_: None).made()
+    assert made.splitlines() == [
+        "Imported as a new timeline “my cut lp 1”, for inner.mov lies in a compound clip.", "lost: a title",
+    ]  # fmt: skip
+    assert [path for path, _ in project.imported] == ["/r/cut.otio"]
 
 
 def test_what_stops_it_is_one_sentence(project: FakeProject, tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import two_clips
+from conftest import FRAMES, two_clips
 
 import lp_editor.plugins.expression
 from lp_editor import Registry, testing, verbs
 from lp_editor.media.codecs import Codec
+from lp_editor.media.picture import Picture
+from lp_editor.media.sink import encode_chunk, join_chunks
+from lp_editor.media.source import VideoSource
 from lp_editor.render.checks import runs, with_checks
 from lp_editor.render.program import Settings
 from lp_editor.timeline.document import Document
@@ -54,6 +57,42 @@ def test_a_sum_over_what_a_control_gives_is_told_with_its_frames(
     assert (marker.name, marker.note) == ("QC more asked than a control gives", "4 frames")
     clip = next(c for c in document.project.clips() if c.place == "V1/1")
     assert marker.span == Span(clip.source.start + F(8, 25), F(4, 25))
+
+
+def hand_over(film: Path, folder: Path, first: int, count: int) -> Path:
+    """The film with a green disc over the person's cheek in some of its frames."""
+    with VideoSource(film) as source:
+        pictures = list(source.frames(range(FRAMES)))
+    format = pictures[0].format
+
+    def covered(number: int, picture: Picture) -> Picture:
+        if not first <= number < first + count:
+            return picture
+        rows, columns = np.mgrid[: format.height, : format.width]
+        disc = np.hypot(columns - 0.51 * format.width, rows - 0.53 * format.height) < 45
+        rgb = picture.rgb_all().copy()
+        rgb[disc] = (20, 160, 40)
+        return Picture.of_rgb(rgb, format)
+
+    chunk, path = folder / "chunk.mkv", folder / "covered.mp4"
+    encode_chunk(chunk, (covered(n, p) for n, p in enumerate(pictures)), format, F(25), Codec.H264)
+    join_chunks(path, [chunk], [len(pictures)], F(25), Codec.H264, None)
+    return path
+
+
+def test_something_in_front_of_the_face_is_told_with_its_frames(
+    filmed: Path, registry: Registry, tmp_path: Path
+) -> None:
+    document = two_clips(hand_over(filmed, tmp_path, 20, 6), tmp_path)
+    document = verbs.mark(
+        document, "expression", clip="V1/1", at="4f", length="24f", params={"smile": 0.3}, registry=registry
+    ).document
+    settings = Settings(Codec.FFV1, engine="fake", cache=tmp_path / "cache")
+    _, report = verbs.render_stretches(document, tmp_path / "clips", settings, registry=registry)
+    (marker,) = report.checks["V1/1"]
+    assert (marker.name, marker.note) == ("QC something in front of the face", "6 frames")
+    clip = next(c for c in document.project.clips() if c.place == "V1/1")
+    assert marker.span == Span(clip.source.start + F(20, 25), F(6, 25))
 
 
 def test_a_marker_that_stands_there_already_is_not_made_twice(cut: Document) -> None:

@@ -455,9 +455,16 @@ def test_media_of_other_systems_go_out_as_they_came(where: str, name: str, tmp_p
     assert clips(plain.save(tmp_path / name).path)[0].media.path == clips(path)[0].media.path
 
 
+def test_events_of_a_list_that_is_sorted_by_source_are_counted_as_they_are_shown(tmp_path: Path) -> None:
+    lines = [f"00{n}  A{n}  V  C  01:00:00:00 01:00:01:00 00:00:0{at}:00 00:00:0{at + 1}:00" for n, at in ((1, 2), (2, 0), (3, 1))]
+    (tmp_path / "c.edl").write_text("TITLE: t\n" + "\n".join(lines) + "\n")
+    found = clips(open_document(tmp_path / "c.edl", rate=F(25)).path)
+    assert [(c.place, c.name, c.record.start) for c in found] == [("V1/1", "A2", F(0)), ("V1/2", "A3", F(1)), ("V1/3", "A1", F(2))]
+
+
 def test_a_file_that_is_only_read_says_what_it_can_be_saved_as(tmp_path: Path) -> None:
     (tmp_path / "a.edl").write_text("TITLE: t\n001  A  V  C  01:00:00:00 01:00:02:00 00:00:00:00 00:00:02:00\n")
     document = open_document(tmp_path / "a.edl", rate=F(25))
     with pytest.raises(OutputError, match=r"\.otio, \.xml, \.fcpxml"):
-        document.save(tmp_path / "a.aaf")
+        document.save(tmp_path / "a.txt")
     assert len(clips(document.save(tmp_path / "a.otio").path)) == 1

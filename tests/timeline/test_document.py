@@ -341,7 +341,11 @@ def test_two_clips_that_are_alike_have_ids_of_their_own_that_stay(tmp_path: Path
     [("file:///a/b%20c.mov", "/a/b c.mov"), ("file://localhost/a/b.mov", "/a/b.mov"), ("file:/a/b.mov", "/a/b.mov"),
      ("file:///D%3a/media/x.mov", "D:/media/x.mov"), ("file://localhost/D%3a/x.mov", "D:/x.mov"),
      ("C:\\media\\x y.mov", "C:/media/x y.mov"), ("/a/100%20#1?.mov", "/a/100%20#1?.mov"), ("sub/x.mov", "/base/sub/x.mov"),
-     ("file:sub/x.mov", "/base/sub/x.mov"), ("http://example.com/x.mov", None), ("", None), ("a\0b", None)],
+     ("file:sub/x.mov", "/base/sub/x.mov"), ("file://./sub/x.mov", "/base/sub/x.mov"), ("file:C:/x.mov", "C:/x.mov"),
+     ("file:///C|/x.mov", "C:/x.mov"), ("/C:/x.mov", "C:/x.mov"), ("file://localhost//Volumes/x.mov", "/Volumes/x.mov"),
+     ("file://server/share/x.mov", "//server/share/x.mov"), ("file:////server/share/x.mov", "//server/share/x.mov"),
+     ("file:///a/caf%C3%A9.mov", "/a/café.mov"), ("file:///a/caf%E9.mov", "/a/café.mov"), ("file:///a/1%2523.mov", "/a/1%23.mov"),
+     ("http://example.com/x.mov", None), ("", None), ("a\0b", None)],
 )  # fmt: skip
 def test_media_urls_are_read_in_every_form(text: str, path: str | None) -> None:
     found = url_to_path(text, Path("/base"))

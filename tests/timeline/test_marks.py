@@ -106,6 +106,7 @@ def test_stitch_at_a_cut_becomes_a_joint(clip_marker: bool, at: int, tmp_path: P
         ("Expression  smile = .6 ; ease = 6f,12f", "expression", {"smile": ".6", "ease": "6f,12f"}, None),
         ("stitch 12 frames", "stitch", {}, "12f"), ("stitch 12F", "stitch", {}, "12f"), ("stitch .5s", "stitch", {}, ".5s"),
         ("smile for 2 seconds", "smile", {}, "2s"), ("smile ease 12 frames face 2", "smile", {"ease": "12f", "face": "2"}, None),
+        ("smile.", "smile", {}, None),
         ("preset=warm-smile", "warm-smile", {}, None), ('say text="good morning"', "say", {"text": "good morning"}, None),
         ("gaze x=0@0,0.7@6f:smooth,0@20f", "gaze", {"x": "0@0,0.7@6f:smooth,0@20f"}, None),
     ],
@@ -134,9 +135,27 @@ def test_an_error_names_the_marker_and_its_timecode(text: str, says: str, tmp_pa
     assert f'marker "{text}" at source 01:00:04:10 of clip "first" (V1/1)' in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["60%", "60 %", "0,6", ".6", "0.6"])
+def test_numbers_are_read_as_people_write_them(text: str) -> None:
+    assert meant("expression", {"smile": text}, REGISTRY, F(25)).params["smile"] in (0.6, Curve.constant(0.6))
+
+
 def test_an_error_of_a_timeline_marker_names_its_record_timecode(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r'marker "lp nothing" at 00:00:01:15: no effect or preset'):
         opened(xmeml(tmp_path, "", marker("lp nothing", 40)))
+
+
+def test_a_marker_on_media_that_the_clip_does_not_show_marks_nothing_there(tmp_path: Path) -> None:
+    both = marker("lp smile", 210, 220) + marker("lp wink", 150) + marker("lp gaze x=.3 for 1s", 90)
+    text = xmeml(tmp_path, both).read_text(encoding="utf-8")
+    (tmp_path / "cut.xml").write_text(text.replace('<file id="f1"/></clipitem>', f'<file id="f1"/>{both}</clipitem>'))
+    first, second = clips(tmp_path / "cut.xml")
+    assert [(s.effect, s.span.start - 3600, s.span.duration) for s in first.segments] == [("gaze", F(4), F(15, 25))]
+    assert [(s.effect, s.span.start - 3600, s.span.duration) for s in second.segments] == [("expression", F(210, 25), F(10, 25))]
+    (note,) = opened(tmp_path / "cut.xml").notes
+    assert note == 'marker "lp wink" at source 01:00:06:00 of clip "first" (V1/1): its clip does not show that, so it marks nothing'
+    (tmp_path / "cut.xml").unlink()
+    assert clips(xmeml(tmp_path, marker("lp stitch", 300)))[0].joint is None
 
 
 def test_markers_that_are_not_ours_say_nothing(tmp_path: Path) -> None:

@@ -112,7 +112,13 @@ def played_by_melt(project: Project, folder: Path) -> Path:
     cut, out = folder / "cut.mlt", folder / "melt.mkv"
     cut.write_text(mlt(project), encoding="utf-8")
     consumer = ["-consumer", f"avformat:{out}", "vcodec=ffv1", "an=1", "real_time=-1"]
-    subprocess.run(["melt", str(cut), *consumer], check=True, capture_output=True, timeout=300)
+    for last in (False, False, True):  # now and then melt stands still at its end, whatever it plays
+        try:
+            subprocess.run(["melt", str(cut), *consumer], check=True, capture_output=True, timeout=120)
+            break
+        except subprocess.TimeoutExpired:
+            if last:
+                raise
     return out
 
 

@@ -180,6 +180,44 @@ def shows_the_original(now: Clip, clip: Clip, document: Document, rendered: list
     )
 
 
+@pytest.mark.parametrize("number", [1, 3])  # the second shot, and the fourth, which plays at half speed
+@pytest.mark.parametrize("suffix", [".xml", ".fcpxml", ".otio"])
+def test_a_clip_drawn_out_past_its_render_shows_the_original_there_and_nothing_is_rendered(
+    suffix: str, number: int, tmp_path: Path
+) -> None:
+    document, rendered = rendered_cut(tmp_path)
+    (tmp_path / "renders" / f"shot-{number}.mp4").touch()
+    document.save(tmp_path / f"sent{suffix}")
+    one = rendered[number]
+    media = Media("file", one.path.name, str(one.path), one.path, Span(F(0), one.available.duration), RATE)
+    drawn = Span(F(0), frames(70))  # from 5 frames into the file on: 3 of its handle, 20 marked, 8, and 39 more
+    items = (Clip("", "back", media, Span(frames(5), drawn.duration), drawn, RATE, place="V1/1"),)
+    edited = new_document(tmp_path / "x.otio", Project("copy", RATE, F(0), (Track("V1", "video", items),)))
+    edited.save(tmp_path / f"edited{suffix}")
+    back = open_document(tmp_path / f"edited{suffix}")
+    original = next(c for c in document.project.clips() if c.place == one.place)
+    (clip,) = (c for c in back.project.clips() if c.place == "V1/1")
+    assert clip.source_time(frames(3)) == original.source_time(one.record.start)
+    assert not any(c.segments for c in back.to_render().clips())
+    out = back.relinked([]).save(tmp_path / f"again{suffix}").path
+    again = open_document(out)
+    assert [s.id for c in again.project.clips() for s in c.segments if c.place[0] == "V"][:1] == [f"s{number}"]
+    for ours in (tmp_path / "renders" / MANIFEST, tmp_path / f"again{suffix}.lp.json"):
+        ours.unlink(missing_ok=True)
+    if suffix == ".otio":
+        out.write_text(json.dumps(without_ours(json.loads(out.read_text()))))
+    pieces = [c for c in open_document(out).project.clips() if c.place.startswith("V")]
+    assert [(round(c.record.start * RATE), round(c.record.duration * RATE)) for c in pieces] == [(0, 3), (3, 20), (23, 47)]
+    if number == 3 and suffix != ".otio":  # XML goes on with the render around a retime that was baked
+        assert [c.media.path for c in pieces] == [one.path] * 3
+        return
+    assert [c.media.path and c.media.path.name for c in pieces] == [f"A {number}.mov", one.path.name, f"A {number}.mov"]
+    zero = pieces[1].media.available.start if pieces[1].media.available else F(0)
+    assert (pieces[1].source.start - zero) * RATE == 8
+    for piece, first in ((pieces[0], -3), (pieces[2], 20)):
+        assert piece.source_time(piece.record.start) == original.source_time(one.record.start + frames(first))
+
+
 @pytest.mark.parametrize("suffix", [".xml", ".fcpxml"])
 def test_what_came_back_can_be_rendered_again_into_the_same_file(suffix: str, tmp_path: Path) -> None:
     document, _ = rendered_cut(tmp_path)

@@ -94,10 +94,10 @@ def shown(project: Project, kind: str = "V") -> dict[int, tuple[str, int]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["out.otio", "out.xml", "out.fcpxml"])
+@pytest.mark.parametrize("name", ["out.otio", "resolve.otio", "out.xml", "out.fcpxml"])
 def test_a_cut_of_six_clips_shows_every_frame_as_before(name: str, tmp_path: Path) -> None:
     document = six(tmp_path)
-    again = document.save(tmp_path / name).project
+    again = document.save(tmp_path / name, "resolve" if name.startswith("resolve") else "").project
     assert (again.rate, again.start) == (document.project.rate, document.project.start)
     assert shown(again) == shown(document.project)
     assert len(shown(again)) == sum(FRAMES)
@@ -125,12 +125,140 @@ def test_an_edit_list_keeps_the_cuts_and_says_what_it_loses(tmp_path: Path) -> N
     ours, theirs = shown(document.project), shown(again)
     away = [f for f in ours if not 160 <= f < 185]
     assert all(abs(ours[f][1] / RATES[int(ours[f][0][-1])] - theirs[f][1] / RATE) <= 2 / RATE for f in away)
-    assert not saved.losses
+    said = [line for line in saved.losses if "V1" in line or "the cut" in line]
+    assert said == [
+        'V1/1 shot 0: of the marker "check focus" only the name and the first frame are in the list',
+        *(f"V1/{n + 1} shot {n}: its source lies between frames of the program, in which a list counts; it may be a "
+          "frame off" for n in (1, 2, 4)),
+        'the cut, #1 & more: the marker "act two" of the timeline hangs on the clip under it',
+    ]  # fmt: skip
+    assert [c.speed for c in again.clips() if c.place.startswith("V")] == [*SPEEDS]
+    locators = [line for line in (tmp_path / "out.edl").read_text().splitlines() if "LOC" in line]
+    assert [line.split()[-2:] for line in locators] == [["check", "focus"], ["act", "two"]]
     nested = replace(document.project, tracks=(*document.project.tracks[:1], *document.project.tracks))
     lost = replace(document, project=nested).save(tmp_path / "two.edl").losses
     assert [line for line in lost if "one picture track" in line] == [
         "video of mine: an edit list has one picture track and four of sound; this one is left out"
     ]
+
+
+def test_fcpxml_says_what_becomes_of_tracks_and_markers_and_of_sound_that_is_off(tmp_path: Path) -> None:
+    media = Media("file", "a.mov", str(tmp_path / "a.mov"), tmp_path / "a.mov", Span(F(0), F(100)), F(25))
+
+    def row(kind: str, on: bool, *markers: Marker, track: bool = True) -> Track:
+        span = Span(F(0), F(2))
+        clip = Clip(
+            "", "a", media, Span(F(1), F(2)), span, F(25), enabled=on, place=f"{kind[0].upper()}1/1", markers=markers
+        )
+        return Track(f"{kind} one", "audio" if kind == "audio" else "video", (clip,), track)
+
+    note = Marker("hum", "", Span(F(2), F(0)))
+    late = (Marker("here", "", Span(F(1), F(0))), Marker("late", "", Span(F(9), F(0))))
+    project = Project("p", F(25), F(0), (row("video", True), row("audio", False, note)), markers=late)
+    saved = new_document(tmp_path / "p.otio", project).save(tmp_path / "p.fcpxml", size=(1280, 720))
+    assert [(c.place[0], c.enabled) for c in saved.project.clips()] == [("V", True), ("A", False)]
+    assert list(saved.losses) == [
+        "video one: names of tracks are not in FCPXML", "audio one: names of tracks are not in FCPXML",
+        'A1/1 a: the marker "hum" of its sound is not written in FCPXML',
+        'p: the marker "here" of the timeline hangs on the clip under it', 'p: the marker "late" lies past the end; left out',
+    ]  # fmt: skip
+    assert 'width="1280"' in (tmp_path / "p.fcpxml").read_text()
+    off = replace(project, tracks=(row("video", True, track=False), row("audio", True, note)), markers=())
+    saved = new_document(tmp_path / "q.otio", off).save(tmp_path / "q.fcpxml")
+    assert [(c.place[0], c.enabled) for c in saved.project.clips()] == [("V", False), ("A", True)]
+    assert "video one: the track is switched off; FCPXML switches each of its clips off" in saved.losses
+
+
+@pytest.mark.parametrize("speed", [F(1, 3), F(37, 100), F(2), F(-1), F(110, 100)])
+@pytest.mark.parametrize("rate", [F(24000, 1001), F(25), F(30000, 1001)])
+def test_an_edit_list_keeps_speeds_or_says_what_became_of_them(speed: F, rate: F, tmp_path: Path) -> None:
+    media = Media("file", "a.mov", "/m/a.mov", Path("/m/a.mov"), Span(F(0), F(100)), rate, "A001_C002_LONG")
+    clip = Clip("", "a", media, Span(24 / rate, 48 * abs(speed) / rate), Span(F(0), 48 / rate), rate, speed, place="V1/1")
+    document = new_document(tmp_path / "d.otio", Project("d", rate, 90_000 / rate, (Track("V1", "video", (clip,)),)))
+    saved = document.save(tmp_path / "d.edl")
+    again = next(open_document(tmp_path / "d.edl", rate=rate).project.clips())
+    assert again.speed == speed or any("is written as" in line and "speed" in line for line in saved.losses)
+    assert "V1/1 a: its reel A001_C002_LONG is written as A001_C00" in saved.losses
+
+
+def test_aaf_keeps_cuts_gaps_dissolves_and_sound_and_says_all_else(tmp_path: Path) -> None:
+    pytest.importorskip("otio_aaf_adapter", reason="the extra lp-editor[aaf] is not installed")
+    document = six(tmp_path)
+    saved = document.save(tmp_path / "out.aaf")
+    again = saved.project
+    assert (again.rate, again.start, again.name) == (RATE, document.project.start, document.project.name)
+    for kind in ("V", "A"):
+        ours, theirs = shown(document.project, kind), shown(again, kind)
+        assert set(ours) == set(theirs)
+        plain = [f for f in ours if ours[f][0] != "shot 4"]  # which is retimed
+        assert len(plain) == 250
+        assert all(abs(ours[f][1] / RATES[int(ours[f][0][-1])] - theirs[f][1] / RATE) < 2 / RATE for f in plain)
+        same = [f for f in plain if ours[f][0] in ("shot 0", "shot 3")]  # those of the program's own rate
+        assert all(ours[f] == theirs[f] for f in same)
+    assert [c.media.path for c in again.clips()] == [c.media.path for c in document.project.clips()]
+    fades = [i for i in again.tracks[0].items if isinstance(i, Transition)]
+    assert [(round(f.record.start * RATE), round(f.record.duration * RATE)) for f in fades] == [(167, 12)]
+    assert sum(t.kind == "audio" for t in again.tracks) == 2
+    lines = [line for line in saved.losses if not line.startswith("A")]
+    assert lines == [
+        'the cut, #1 & more: the marker "act two" is not written in AAF',
+        "V1/1 shot 0: its reel A000 is not written in AAF",
+        'V1/1 shot 0: the marker "check focus" is not written in AAF',
+        *(line for n in (1, 2) for line in (f"V1/{n + 1} shot {n}: its reel A00{n} is not written in AAF", between(n))),
+        "V1/4 shot 3: its reel A003 is not written in AAF",
+        "V1/5 shot 4: its speed of 50 % is not written in AAF; it plays at its own",
+        "V1/5 shot 4: its reel A004 is not written in AAF", between(4),
+        "V1/6 shot 5: its reel A005 is not written in AAF",
+    ]  # fmt: skip
+
+
+def between(number: int) -> str:
+    return (
+        f"V1/{number + 1} shot {number}: its source lies between frames of the program, in which AAF counts; it may be a "
+        "frame off"
+    )
+
+
+def test_aaf_shows_renders_in_their_place_and_its_marks_lie_beside_it(tmp_path: Path) -> None:
+    pytest.importorskip("otio_aaf_adapter", reason="the extra lp-editor[aaf] is not installed")
+    document = six(tmp_path)
+    first = next(document.project.clips())
+    segment = Segment("s1", "expression", first.source_span(Span(10 / RATE, 20 / RATE)), {"smile": Curve.constant(0.5)})
+    marked = document.replace(add_segment(document.project, first, segment))
+    again = open_document(marked.save(tmp_path / "marks.aaf").path).project
+    assert [[s.id for s in c.segments] for c in again.clips()][:2] == [["s1"], []]
+    start = first.source_time(10 / RATE)
+    path = tmp_path / "r.mp4"
+    one = Rendered("V1/1", Span(10 / RATE, 20 / RATE), path, Span(start - 5 / RATE, 30 / RATE), Span(start, 20 / RATE))
+    marked.relinked([one]).save(tmp_path / "out.aaf")
+    for ours in (tmp_path / MANIFEST, tmp_path / "out.aaf.lp.json"):
+        ours.unlink()
+    seen = [c for c in open_document(tmp_path / "out.aaf").project.clips() if c.place.startswith("V")]
+    assert [round(c.record.duration * RATE) for c in seen[:3]] == [10, 20, 30]
+    assert seen[1].media.path == path
+
+
+def test_aaf_says_what_of_nests_and_speeds_it_leaves_out(tmp_path: Path) -> None:
+    pytest.importorskip("otio_aaf_adapter", reason="the extra lp-editor[aaf] is not installed")
+    media = Media("file", "a.mov", "/m/a.mov", Path("/m/a.mov"), None, F(25))
+    drawn = Media("generator", "bars")
+
+    def clip(place: str, at: int, count: int, first: int, kind: Media = media, on: bool = True) -> Clip:
+        return Clip(
+            "", place, kind, Span(F(first, 25), F(count, 25)), Span(F(at, 25), F(count, 25)), F(25), enabled=on, place=place
+        )
+
+    inner = Track("V1", "video", (clip("i1", 0, 30, 400), clip("i2", 30, 30, 500)))
+    nest = Nest("n", "nested", Span(F(20, 25), F(20, 25)), Span(F(10, 25), F(20, 25)), (inner, inner), F(25), place="V1/2")
+    fast = replace(nest, record=Span(F(30, 25), F(10, 25)), speed=F(2), place="V1/3")
+    row = Track("V1", "video", (clip("V1/1", 0, 10, 5, on=False), nest, fast, clip("V1/4", 40, 10, 0, drawn)))
+    saved = new_document(tmp_path / "n.otio", Project("n", F(25), F(0), (row,))).save(tmp_path / "n.aaf")
+    found = [(round(c.record.start * 25), round(c.record.duration * 25), round(c.source.start * 25)) for c in saved.project.clips()]
+    assert found == [(0, 10, 5), (10, 10, 420), (20, 10, 500)]
+    for words in ("V1/1: it is switched off", "V1/2 nested: the nested sequence is written as the clips that are in it, "
+                  "its other 1 tracks", "V1/3 nested: the nested sequence is retimed", "what a generator draws",
+                  "does not say how long its media are"):  # fmt: skip
+        assert any(words in line for line in saved.losses), (words, saved.losses)
 
 
 @pytest.mark.parametrize("name", ["out.xml", "out.fcpxml"])

@@ -1,6 +1,6 @@
 """AAF, read through the permissive adapter of OpenTimelineIO; an optional extra (``pip install lp-editor[aaf]``).
 
-What it carries over is tracks, clips, gaps, dissolves, linear speeds and markers. AAF is not written in place.
+What it reads is tracks, clips, gaps, dissolves, linear speeds and markers; `aaf_write` says what it writes.
 """
 
 from __future__ import annotations
@@ -9,21 +9,27 @@ import importlib
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
-from lp_editor.errors import ProjectError
+from lp_editor.errors import LpEditorError, ProjectError
 from lp_editor.timeline.dialects.otio import Node
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The first bytes of every AAF in a structured storage file."""
 
 
+def adapter(path: Path, error: type[LpEditorError]) -> Any:
+    """OpenTimelineIO with its adapter for AAF. Raises ``error`` where the extra is missing."""
+    try:  # by name: the timeline does without either, and is checked to
+        importlib.import_module("otio_aaf_adapter")
+        return importlib.import_module("opentimelineio")
+    except ImportError:
+        raise error(f"{path}: AAF needs an extra: pip install 'lp-editor[aaf]'") from None
+
+
 def tree_of(path: Path) -> Node:
     """The file as an OpenTimelineIO tree. Raises `ProjectError` where the extra is missing or the file cannot be read."""
-    try:  # by name: the timeline does without either, and is checked to
-        opentimelineio = importlib.import_module("opentimelineio")
-        importlib.import_module("otio_aaf_adapter")
-    except ImportError:
-        raise ProjectError(f"{path}: AAF needs an extra: pip install 'lp-editor[aaf]'") from None
+    opentimelineio = adapter(path, ProjectError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

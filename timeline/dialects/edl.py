@@ -13,12 +13,15 @@ from fractions import Fraction
 from pathlib import Path
 
 from lp_editor.errors import ProjectError, TimeError
-from lp_editor.timeline.dialects.source import ZERO, Reading, laid
+from lp_editor.timeline.dialects.source import ZERO, Reading, laid, paced
 from lp_editor.timeline.model import Clip, Item, Marker, Media, Project, Span, Track, Transition
-from lp_editor.timeline.timecode import NTSC, rate_text, timecode_frames
+from lp_editor.timeline.timecode import NTSC, exact_number, nominal, rate_text, timecode_frames
 from lp_editor.timeline.urls import file_name, url_to_path
 
 TIMECODE = r"\d{1,2}[:;.]\d{2}[:;.]\d{2}[:;.]\d{2,3}"
+
+LONG_LINE, LONGEST_LINE = 160, 4000
+"""Signs of a line; CMX 3600 itself knows 80. Beyond the second number nothing is looked at."""
 
 EVENT = re.compile(
     rf"^\s*(?P<number>\d{{1,6}}[A-Za-z]?)\s+(?P<reel>\S.*?)\s+(?P<channel>[A-Za-z0-9/]+)\s+(?P<kind>C|D|K|KB|KO|W\d+)"
@@ -47,16 +50,21 @@ class Event:
     markers: list[Marker] = field(default_factory=list)
 
 
+def _line(text: str) -> str:
+    """A line, a long one with single blanks: with more the pattern of an event would look for its words for hours."""
+    return text if len(text) <= LONG_LINE else re.sub(r"\s+", " ", text[:LONGEST_LINE].rstrip())
+
+
 def is_list(content: bytes) -> bool:
     """Whether some bytes read like a list: a title, or an event, among the first lines."""
-    lines = content[:4000].decode("utf-8", "replace").splitlines()
+    lines = list(map(_line, content[:4000].decode("utf-8", "replace").splitlines()))
     return any(line.upper().startswith(("TITLE:", "FCM:")) or EVENT.match(line) for line in lines[:40])
 
 
 def read(content: bytes, path: Path, rate: Fraction | None = None) -> tuple[Project, Sequence[str]]:
     """The project of a list, and notes. Raises `ProjectError` naming the line that cannot be read."""
     reading = Reading(path)
-    text = content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = "\n".join(map(_line, re.split("\r\n|\r|\n", content.decode("utf-8-sig", "replace"))))
     drop = re.search(r"^FCM:\s*DROP", text, re.MULTILINE | re.IGNORECASE) is not None
     used = rate or _rate(text, drop, reading)
     title = re.search(r"^TITLE:[ \t]*(.*?)[ \t]*$", text, re.MULTILINE | re.IGNORECASE)
@@ -121,9 +129,10 @@ def _remark(event: Event, line: str, rate: Fraction, drop: bool, reading: Readin
     """A line under an event: its names, its speed, its markers."""
     motion = re.match(r"^\s*M2\s+(.*?)\s+(-?\d+(?:\.\d+)?)\s+" + TIMECODE, line)
     if motion:
-        event.speed = Fraction(motion[2]) / rate
+        where = f"{reading.path}, event {event.number}"
+        event.speed = paced(_paced(_speed(motion[2], event, reading), rate), where)
         return
-    resolve = re.match(r"^\s*\|C:\S*\s*\|M:(.*?)\s*\|D:(\d+)", line)
+    resolve = re.match(r"^\s*\|C:\S*\s*\|M:(.*?)\s*\|D:(\d{1,12})(?!\d)", line)
     if resolve:
         span = Span(Fraction(event.times[2]) / rate, Fraction(int(resolve[2])) / rate)
         event.markers.append(Marker(resolve[1], "", span if span.duration > 1 / rate else Span(span.start, ZERO)))
@@ -137,6 +146,25 @@ def _remark(event: Event, line: str, rate: Fraction, drop: bool, reading: Readin
             else:
                 event.remarks.setdefault(key, found[1].strip())
             return
+
+
+def _speed(text: str, event: Event, reading: Reading) -> Fraction:
+    try:
+        return exact_number(text)
+    except ValueError as error:
+        raise ProjectError(f"{reading.path}, under event {event.number}: its speed is {error}") from None
+
+
+def _paced(fps: Fraction, rate: Fraction) -> Fraction:
+    """The speed that a motion's frames per second mean: they are rounded, and 24 may stand for 23.976.
+
+    A whole per cent within what they may mean is meant.
+    """
+    half = Fraction(1, 20)
+    least, most = sorted(((abs(fps) - half) / nominal(rate), (abs(fps) + half) / rate))
+    near = Fraction(round(abs(fps) / nominal(rate) * 100), 100)
+    speed = near if least <= near <= most else abs(fps) / nominal(rate)
+    return -speed if fps < 0 else speed
 
 
 def _locator(event: Event, text: str, rate: Fraction, drop: bool, reading: Reading) -> None:
@@ -165,7 +193,12 @@ def _tracks(events: Sequence[Event], start: int, rate: Fraction, reading: Readin
             reading.note(f"event {event.number} is on the channel {event.channel}, which is no track; left out")
     for place in sorted(lanes, key=lambda p: (p[0] == "A", int(p[1:]))):
         kind = "video" if place[0] == "V" else "audio"
-        yield Track(place, kind, laid(_row(lanes[place], place, start, rate, reading)))  # type: ignore[arg-type]
+        yield Track(place, kind, laid(_row(_in_order(lanes[place]), place, start, rate, reading)))  # type: ignore[arg-type]
+
+
+def _in_order(events: Sequence[Event]) -> list[Event]:
+    """Events as they come in the record; lists may be sorted by source (C mode)."""
+    return sorted(events, key=lambda event: event.times[2])
 
 
 def _row(events: Sequence[Event], place: str, start: int, rate: Fraction, reading: Reading) -> Iterator[Item]:

@@ -7,8 +7,8 @@ from fractions import Fraction
 from itertools import count
 
 from lp_editor.timeline import marks
-from lp_editor.timeline.dialects.planning import Fade, Laid, Losses, laid_out, source_at
-from lp_editor.timeline.model import Clip, Nest, Project, Track
+from lp_editor.timeline.dialects.planning import Fade, Laid, Losses, laid_out, others_markers, source_at
+from lp_editor.timeline.model import Clip, Marker, Nest, Project, Track
 from lp_editor.timeline.timecode import drops, nominal, timecode
 
 
@@ -22,6 +22,12 @@ def write(project: Project, losses: Losses) -> str:
     kept = [*((t, "V") for t in pictures[:1]), *((t, "A" if n == 1 else f"A{n}") for n, t in enumerate(sounds[:4], 1))]
     for track, channel in kept:
         lines += _track(track, channel, project, losses, numbers, drop)
+    pictured = [i.record for i in (pictures[0].items if pictures else ()) if isinstance(i, Clip | Nest)]
+    for marker in others_markers(project.markers):
+        if any(record.start <= marker.span.start < record.stop for record in pictured):
+            losses.add(project.name, f'the marker "{marker.name}" of the timeline hangs on the clip under it')
+        else:
+            losses.add(project.name, f'the marker "{marker.name}" lies on no clip of the list; left out')
     for track in (*pictures[1:], *sounds[4:]):
         if any(isinstance(i, Clip | Nest) for i in track.items):
             losses.add(track.name, "an edit list has one picture track and four of sound; this one is left out")
@@ -63,22 +69,46 @@ def _event(
     if item.speed != 1 and isinstance(item, Clip):
         fps = float(item.speed * nominal(rate))
         yield f"M2   {reel:<8} {fps:06.1f}                {_source(laid, first, rate, drop)}"
-        if item.speed < 0:
-            losses.add(item, "plays backwards; few systems read that from a list")
     yield f"* {'TO' if fade is not None else 'FROM'} CLIP NAME: {item.name}"
     if isinstance(item, Clip) and item.media.kind == "file":
         yield f"* FROM CLIP: {item.media.path or item.media.url}"
-    yield from _marks(item, channel, project, losses, drop)
+    _lost(laid, first, reel, rate, losses)
+    if channel == "V":
+        yield from _locators(item, project, losses, drop)
 
 
-def _marks(item: Clip | Nest, channel: str, project: Project, losses: Losses, drop: bool) -> Iterator[str]:
-    if channel != "V" or not isinstance(item, Clip):
-        return
-    for marker in marks.markers_of(item, project.rate):
-        at = item.record_time(marker.span.start) + project.start
-        yield f"* LOC: {timecode(at, project.rate, drop)} GREEN   {marker.name}"
+def _locators(item: Clip | Nest, project: Project, losses: Losses, drop: bool) -> Iterator[str]:
+    """The markers of a clip, and those of the timeline above it: a list has their name and their first frame."""
+    found: list[tuple[Fraction, Marker]] = []
+    if isinstance(item, Clip):
+        found += [(item.record_time(m.span.start), m) for m in marks.markers_of(item, project.rate)]
+        found += [(item.record_time(m.span.start), m) for m in others_markers(item.markers)]
+    found += [
+        (m.span.start, m) for m in others_markers(project.markers)
+        if item.record.start <= m.span.start < item.record.stop
+    ]  # fmt: skip
+    for at, marker in found:
+        if marker.note or (marker.span.duration * project.rate > 1 and not marks.is_ours(marker)):
+            losses.add(item, f'of the marker "{marker.name}" only the name and the first frame are in the list')
+        yield f"* LOC: {timecode(at + project.start, project.rate, drop)} GREEN   {marker.name}"
+
+
+def _lost(laid: Laid, first: int, reel: str, rate: Fraction, losses: Losses) -> None:
+    """Say what of a clip a list has no words for."""
+    item = laid.item
     if not item.enabled:
         losses.add(item, "is switched off, which a list cannot say")
+    if not isinstance(item, Clip):
+        return
+    if item.media.reel and item.media.reel != reel:
+        losses.add(item, f"its reel {item.media.reel} is written as {reel}")
+    if (source_at(laid, first, rate) * rate).denominator != 1:
+        losses.add(item, "its source lies between frames of the program, in which a list counts; it may be a frame off")
+    fps = item.speed * nominal(rate)
+    if Fraction(f"{float(fps):.1f}") != fps:
+        losses.add(item, f"its speed of {float(item.speed) * 100:g} % is written as {float(fps):.1f} frames a second")
+    if item.speed < 0:
+        losses.add(item, "plays backwards; few systems read that from a list")
 
 
 def _reel(item: Clip | Nest) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lp_editor.errors import ProjectError
 from lp_editor.timeline.dialects.markup import Element, Markup
-from lp_editor.timeline.dialects.source import ZERO, Reading, chosen, laid
+from lp_editor.timeline.dialects.source import DEEPEST_NEST, ZERO, Reading, chosen, laid, paced
 from lp_editor.timeline.model import Clip, Item, Marker, Media, Nest, Project, Span, Track, Transition
 from lp_editor.timeline.timecode import exact_rate
 from lp_editor.timeline.urls import SCHEME, file_name, url_to_path
@@ -41,6 +41,9 @@ BROWSER = ("asset-clip", "clip", "ref-clip", "sync-clip", "mc-clip", "audition")
 STORY = (*CLIPS, "gap", "spine", "transition")
 
 MARKERS = ("marker", "chapter-marker")
+
+MOST_ROWS = 200
+"""Clips of one lane that lie over one another."""
 
 NEAR = 0.06
 """Rates that differ by no more than this share are made one by playing frame for frame."""
@@ -114,7 +117,7 @@ def seconds(element: Element | None, name: str, default: Fraction) -> Fraction:
 
 def label(element: Element | None) -> str:
     """An element as a reader of an error finds it."""
-    return f'<{element.tag}> "{element.attributes.get("name", "")}"' if element else "the file"
+    return f'<{element.tag}> "{element.attributes.get("name", "")[:60]}"' if element else "the file"
 
 
 def tops(markup: Markup, path: Path) -> list[tuple[str, Element]]:
@@ -374,6 +377,8 @@ def _inside(element: Element, rate: Fraction, book: Book) -> Iterator[Found]:
     key = element.attributes.get("ref", "")
     if key and key in book.inside:
         raise ProjectError(f"{book.reading.path}: {label(element)} lies inside itself")
+    if len(book.inside) >= DEEPEST_NEST:
+        raise ProjectError(f"{book.reading.path}: more than {DEEPEST_NEST} clips lie inside one another")
     book.inside.append(key)
     here = Place(ZERO, _base(element, book), rate, 0, False)
     sequence = source.find("sequence") if source else None
@@ -432,8 +437,9 @@ def _filmed(shape: _Shape, inner: Element | None, source: Element | None, kind: 
     shift = own_start(inner, book) - seconds(inner, "offset", ZERO) if inner else ZERO
     length = shape.record.duration * abs(speed) if speed else 1 / own
     begin = first + shift - (length - 1 / own if speed < 0 else 0)
+    points = _points(element)
     markers = tuple(
-        _marker(m, _mapped(element, seconds(m, "start", ZERO)) + shift, rate) for m in element.all(*MARKERS)
+        _marker(m, _slope(points, seconds(m, "start", ZERO))[0] + shift, rate) for m in element.all(*MARKERS)
     ) if kind == shape.bears else ()  # fmt: skip
     name = element.attributes.get("name") or media.name or at
     book.clips[at] = element
@@ -471,11 +477,6 @@ def _points(element: Element) -> list[tuple[Fraction, Fraction]]:
     return sorted(points)
 
 
-def _mapped(element: Element, time: Fraction) -> Fraction:
-    """The time of what a clip shows, at a time of its own."""
-    return _slope(_points(element), time)[0]
-
-
 def _slope(points: Sequence[tuple[Fraction, Fraction]], time: Fraction) -> tuple[Fraction, Fraction]:
     """The value and the slope of a time map at a time; its first and last stretch go on beyond its ends."""
     if not points:
@@ -491,13 +492,18 @@ def _slope(points: Sequence[tuple[Fraction, Fraction]], time: Fraction) -> tuple
 
 def _retimed(shape: _Shape) -> tuple[Fraction, Fraction]:
     """The time a clip shows first, and its speed; of one whose speed changes, the average, which is noted."""
+    first, speed = _mapped_speed(shape)
+    return first, paced(speed, label(shape.element))
+
+
+def _mapped_speed(shape: _Shape) -> tuple[Fraction, Fraction]:
     points = _points(shape.element)
     if not points:
         return shape.start, shape.pace
     first, slope = _slope(points, shape.start)
-    inside = [t for t, _ in points if shape.start < t < shape.start + shape.record.duration]
-    slopes = [slope, *(_slope(points, t)[1] for t in inside)]
-    if all(abs(s - slope) < Fraction(1, 500) for s in slopes) or not shape.record.duration:
+    stop = shape.start + shape.record.duration
+    rows = [(v1 - v0) / (t1 - t0) for (t0, v0), (t1, v1) in pairwise(points) if t1 > t0 and shape.start < t0 < stop]
+    if all(abs(s - slope) < Fraction(1, 500) for s in rows) or not shape.record.duration:
         return first, _round(slope)
     average = (_slope(points, shape.start + shape.record.duration)[0] - first) / shape.record.duration
     shape.book.reading.note(
@@ -540,6 +546,8 @@ def _rows(lane: Sequence[Found]) -> list[list[Found]]:
     for found in sorted((f for f in lane if f.solid), key=lambda f: (f.record.start, f.record.stop)):
         row = next((i for i, end in enumerate(ends) if end <= found.record.start), len(rows))
         if row == len(rows):
+            if row >= MOST_ROWS:
+                raise ProjectError(f"more than {MOST_ROWS} clips lie over one another in lane {found.lane}; that is no cut")
             rows.append([])
             ends.append(ZERO)
         rows[row].append(found)

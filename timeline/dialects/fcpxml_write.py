@@ -6,10 +6,12 @@ A sound that plays with its own picture becomes the picture's; any other is a co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
+from typing import TypeGuard
 
 from lp_editor.timeline.dialects.fcpxml_patch import time_text, url_of
 from lp_editor.timeline.dialects.markup import attribute
@@ -54,7 +56,7 @@ ORDER = ("timeMap", "connected", "marker", "filter-video")
 def write(project: Project, losses: Losses, size: tuple[int, int] | None = None) -> str:
     """The whole file."""
     if size is None:
-        losses.add(project.name, f"an OTIO or edit list says no picture size; {SIZE[0]}x{SIZE[1]} is written")
+        losses.add(project.name, f"no media are here to say its picture size; {SIZE[0]}x{SIZE[1]} is written")
     writer = _Writer(project, losses, size or SIZE)
     sequence = writer.sequence(project.tracks, project.rate, project.start, project.markers)
     top = Node(
@@ -78,6 +80,8 @@ class _Writer:
         self.known: dict[object, str] = {}
         self.numbers = count(1)
         self.heard = {c.media for c in project.clips() if c.place.split(">")[-1].startswith("A")}
+        self.off: set[str] = set()
+        """Places of clips on tracks that are switched off."""
         self.silent = not any(track.kind == "audio" for track in project.tracks)
 
     def _resource(self, key: object, tag: str, **given: object) -> tuple[str, Node | None]:
@@ -99,6 +103,7 @@ class _Writer:
         self, tracks: Sequence[Track], rate: Fraction, start: Fraction, markers: Sequence[Marker] = ()
     ) -> Node:
         """A sequence element: storyline and what hangs on it."""
+        self._named(tracks)
         pictures = [laid_out(t, rate) for t in tracks if t.kind == "video"]
         sounds = [laid_out(t, rate) for t in tracks if t.kind == "audio"]
         ends = [one.stop for row in (*pictures, *sounds) for one in row]
@@ -112,26 +117,40 @@ class _Writer:
             left = [one for one in row if isinstance(one, Fade) or one.item.place not in joined.values()]
             self._hang(left, -lane, solid, rate, joined, "audio")
         for marker in others_markers(markers):
-            _mark(solid, marker, rate)
+            if _mark(solid, marker, rate):
+                self.losses.add(self.project.name, f'the marker "{marker.name}" of the timeline hangs on the clip under it')
+            else:
+                self.losses.add(self.project.name, f'the marker "{marker.name}" lies past the end; left out')
         return Node("sequence", {
             "format": self._format(rate), "duration": time_text(Fraction(total) / rate), "tcStart": time_text(start),
             "tcFormat": "DF" if self.project.drop_frame else "NDF", "audioLayout": "stereo", "audioRate": "48k",
         }, [spine])  # fmt: skip
 
+    def _named(self, tracks: Sequence[Track]) -> None:
+        """Note what tracks are that lanes are not: named, and switched off."""
+        for track in tracks:
+            if not track.enabled:
+                self.off |= {i.place for i in track.items if isinstance(i, Clip | Nest)}
+                self.losses.add(track.name, "the track is switched off; FCPXML switches each of its clips off")
+            if track.name and not re.fullmatch(r"(video|audio|[va])? ?\d*", track.name, re.IGNORECASE):
+                self.losses.add(track.name, "names of tracks are not in FCPXML")
+
     def _joined(self, pictures: Sequence[Row], sounds: Sequence[Row]) -> dict[str, str]:
         """The sound of each picture that plays with it, by the picture's place: same media, same time."""
-        free = {
-            (o.item.media.url, o.first, o.stop, o.item.source.start, o.item.speed): o.item.place
-            for row in reversed(sounds) for o in row if isinstance(o, Laid) and isinstance(o.item, Clip)
-        }  # fmt: skip
+        free = {self._heard_as(o): o.item for row in reversed(sounds) for o in row if _is_clip(o)}
         found: dict[str, str] = {}
-        for row in pictures:
-            for o in row:
-                if isinstance(o, Laid) and isinstance(o.item, Clip) and o.item.media.kind == "file":
-                    place = free.pop((o.item.media.url, o.first, o.stop, o.item.source.start, o.item.speed), None)
-                    if place:
-                        found[o.item.place] = place
+        for o in (one for row in pictures for one in row if _is_clip(one)):
+            sound = free.pop(self._heard_as(o), None) if o.item.media.kind == "file" else None
+            if sound is not None:
+                found[o.item.place] = sound.place
+                for marker in (m for m in others_markers(sound.markers) if m not in o.item.markers):
+                    self.losses.add(sound, f'the marker "{marker.name}" of its sound is not written in FCPXML')
         return found
+
+    def _heard_as(self, laid: _LaidClip) -> object:
+        """What a sound and a picture share that are one clip."""
+        clip, on = laid.item, laid.item.enabled and laid.item.place not in self.off
+        return clip.media.url, laid.first, laid.stop, clip.source.start, clip.speed, on
 
     def _storyline(self, row: Row, total: int, rate: Fraction, start: Fraction, joined: dict[str, str]) -> list[Node]:
         """The elements of the spine, gaps in between and to the end."""
@@ -190,7 +209,7 @@ class _Writer:
         shown = source_at(laid, laid.first, rate)
         lasts = Fraction(laid.count) / rate
         given: dict[str, object] = {"offset": time_text(offset), "name": item.name, "duration": time_text(lasts)}
-        if not item.enabled:
+        if not item.enabled or item.place in self.off:
             given["enabled"] = "0"
         if isinstance(item, Nest):
             ref, inside = self._resource((item.place, item.name), "media", name=item.name)
@@ -214,6 +233,9 @@ class _Writer:
         node = Node(tag, given, children, laid.first, laid.stop, start)
         if isinstance(item, Clip) and kind == "video":
             node.children += [self._marker(m, item, start, rate) for m in others_markers(item.markers)]
+        elif isinstance(item, Clip):
+            for marker in others_markers(item.markers):
+                self.losses.add(item, f'the marker "{marker.name}" of its sound is not written in FCPXML')
         return node
 
     def _marker(self, marker: Marker, clip: Clip, start: Fraction, rate: Fraction) -> Node:
@@ -262,6 +284,16 @@ class _Writer:
 Row = list["Laid | Fade"]
 
 
+class _LaidClip(Laid):
+    """A clip on whole frames."""
+
+    item: Clip
+
+
+def _is_clip(one: Laid | Fade) -> TypeGuard[_LaidClip]:
+    return isinstance(one, Laid) and isinstance(one.item, Clip)
+
+
 def _runs(row: Row) -> Iterator[Row]:
     """Clips that transitions hold together, each run in order; all others by themselves."""
     run: Row = []
@@ -308,10 +340,11 @@ def _marker(marker: Marker, at: Fraction, lasts: Fraction) -> Node:
     return Node("marker", given)
 
 
-def _mark(solid: Sequence[Node], marker: Marker, rate: Fraction) -> None:
-    """Put a marker of the program on the element of the storyline that lies there."""
+def _mark(solid: Sequence[Node], marker: Marker, rate: Fraction) -> bool:
+    """Put a marker of the program on the element of the storyline that lies there; whether one does."""
     frame = round(marker.span.start * rate)
     parent = next((n for n in solid if n.first <= frame < n.stop), None)
     if parent is not None:
         at = parent.start + marker.span.start - Fraction(parent.first) / rate
         parent.children.append(_marker(marker, at, max(marker.span.duration, 1 / rate)))
+    return parent is not None

@@ -20,10 +20,16 @@ from lp_editor.errors import ProjectError
 DEEPEST = 400
 """Elements inside one another beyond this are no cut."""
 
+MOST_ELEMENTS = 1_000_000
+"""A feature film's cut with all its filters has fewer."""
+
+ENCODINGS = re.compile(r"utf|ascii|iso8859|cp\d|mac|shift|euc|gb|big5|koi8")
+"""How the names of encodings begin that files are written in. Python knows others: some never end, some are no text."""
+
 OPEN_TAG = re.compile(rb"<[^\s/>]+(?:\s+[^\s=]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*\s*/?>")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Element:
     """One element: its tag, attributes, text and children, and where it lies in the bytes.
 
@@ -147,7 +153,7 @@ class _Builder:
         self.content, self.path = content, path
         self.root: Element | None = None
         self.here: Element | None = None
-        self.depth = 0
+        self.depth = self.count = 0
         self.parser: expat.XMLParserType | None = None
 
     @property
@@ -157,11 +163,15 @@ class _Builder:
 
     def opened(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
+        self.count += 1
         if self.depth > DEEPEST:
             raise ProjectError(f"{self.path} is nested too deeply to be a cut")
+        if self.count > MOST_ELEMENTS:
+            raise ProjectError(f"{self.path} holds more than {MOST_ELEMENTS:,} elements; that is no cut")
         element = Element(tag, attributes, self.here, self.at)
         match = OPEN_TAG.match(self.content, element.start)
-        assert match is not None
+        if match is None:
+            raise ProjectError(f"{self.path}: the tag <{tag[:40]}> cannot be taken apart; export it again")
         element.inner = match.end()
         if self.here is None:
             self.root = element
@@ -200,6 +210,9 @@ def _decoded(raw: bytes, path: Path) -> tuple[bytes, str]:
         declared = re.match(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.:-]+)[\"']", raw[:200])
         encoding = declared[1].decode().lower() if declared else "utf-8"
     try:
+        known = codecs.lookup(encoding).name
+        if known == "utf-7" or not ENCODINGS.match(known):
+            raise LookupError("no encoding that projects are written in")
         text = raw.decode(encoding)
         if _encoded(text, encoding) != raw:
             raise ValueError("some bytes would not come back")

@@ -11,8 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from lp_editor.errors import OutputError, ProjectError
-from lp_editor.timeline import marks
+from lp_editor.errors import LpEditorError, OutputError, ProjectError
+from lp_editor.timeline import marks, stored
 from lp_editor.timeline.dialects import otio
 from lp_editor.timeline.dialects.otio import OURS, Address, Node
 from lp_editor.timeline.dialects.source import by_place, chosen
@@ -44,11 +44,14 @@ class NativeFile:
 
     def marked(self, before: Project, after: Project) -> NativeFile:
         """The file with other marks; nothing else of the tree moves. Markers whose marks were taken back go."""
-        tree = copy.deepcopy(self.tree)
+        tree = self.tree
         old, joints_in, joints_before = by_place(before), _joints_in(after), _joints_in(before)
         for clip in after.clips():
             was, joint_in = old[clip.place], joints_in.get(clip.place)
-            if (was.segments, was.joint, joints_before.get(clip.place)) != (clip.segments, clip.joint, joint_in):
+            changed = (was.segments, was.joint, joints_before.get(clip.place)) != (clip.segments, clip.joint, joint_in)
+            if changed or (clip.checks and clip.checks != was.checks):
+                tree = otio.copied_at(tree, self.addresses[clip.place])
+            if changed:
                 node = otio.node_at(tree, self.addresses[clip.place])
                 _patch(node, clip, joint_in)
                 _unmark(node, set(_ids(was)) - set(_ids(clip)), Fraction(0))
@@ -57,6 +60,7 @@ class NativeFile:
                 node["markers"] = [*(node.get("markers") or []), *(otio.marker_node(m, clip.rate) for m in clip.checks)]
         gone = {i for c in before.clips() for i in _ids(c)} - {i for c in after.clips() for i in _ids(c)}
         if gone:
+            tree = copy.deepcopy(tree)
             start = otio.start_of(otio.node_at(tree, self.top))
             for row in otio.marked_rows(otio.node_at(tree, self.top)):
                 _unmark(row, gone, start)
@@ -102,12 +106,7 @@ class NativeFile:
 
 def opened(content: bytes, path: Path, wanted: str | None = None) -> NativeFile:
     """Read an ``.otio``. Raises `ProjectError` saying what is wrong where."""
-    try:
-        tree = json.loads(content.decode("utf-8-sig", "surrogatepass"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path} is not JSON, so no .otio project ({error}); export it again") from None
-    except RecursionError:
-        raise ProjectError(f"{path} is nested too deeply to be a cut") from None
+    tree = stored.parsed(content, str(path))
     match = re.match(rb"^\s*[{\[]\r?\n( +)", content)
     return viewed(tree, path, wanted, len(match[1]) if match else None)
 
@@ -116,7 +115,7 @@ def viewed(tree: Node, path: Path, wanted: str | None = None, indent: int | None
     """A tree whose project shows originals where pieces of it were rendered, so that every edit stays editable."""
     try:
         seen = original_view(tree)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LpEditorError, LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise ProjectError(f"{path}: the marks of rendered pieces are damaged ({error})") from error
     except RecursionError:
         raise ProjectError(f"{path} is nested too deeply to be a cut") from None
@@ -158,9 +157,9 @@ def _ids(clip: Clip) -> list[str]:
 
 def _unmark(node: Node, gone: Collection[str], start: Fraction) -> None:
     """Take away the markers of a node that ask for marks which are no more."""
-    stored = node.get("markers")
-    if gone and isinstance(stored, list):
-        node["markers"] = [m for m in stored if not _asks(m, gone, start)]
+    markers = node.get("markers")
+    if gone and isinstance(markers, list):
+        node["markers"] = [m for m in markers if not _asks(m, gone, start)]
 
 
 def _asks(node: Node, gone: Collection[str], start: Fraction) -> bool:
@@ -185,14 +184,14 @@ def _patch(node: Node, clip: Clip, joint_in: str | None) -> None:
     if not (clip.segments or clip.joint or joint_in or kept):
         metadata.pop(OURS, None)
         return
-    stored: Node = {"version": VERSION, "id": clip.id, **kept}
+    ours: Node = {"version": VERSION, "id": clip.id, **kept}
     if clip.segments:
-        stored["segments"] = [segment_to_json(s) for s in clip.segments]
+        ours["segments"] = [segment_to_json(s) for s in clip.segments]
     if clip.joint:
-        stored["joint"] = joint_to_json(clip.joint)
+        ours["joint"] = joint_to_json(clip.joint)
     if joint_in:
-        stored["joint_in"] = joint_in
-    metadata[OURS] = stored
+        ours["joint_in"] = joint_in
+    metadata[OURS] = ours
 
 
 def _absolute(tree: Node, folder: Path) -> Node:

@@ -6,6 +6,7 @@ of a file is lost by being read (OpenTimelineIO itself changes floats and refuse
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,9 @@ REEL = "cmx_3600"
 
 SNAP = Fraction(1, 1_000_000)
 """Values this near to a thousandth of a frame are it: float noise goes, real fractions stay."""
+
+FASTEST = 10_000
+"""Media seconds in a record second: more is no speed that anybody set."""
 
 MOST_SECONDS = 10**8
 """Longer times are taken for a broken or hostile file."""
@@ -78,6 +82,15 @@ def node_at(tree: Any, address: Address) -> Node:
         tree = tree[step]
     assert isinstance(tree, dict)
     return tree
+
+
+def copied_at(tree: Any, address: Address) -> Any:
+    """A tree with a copy of its own of the node at an address, and of what that lies in; the rest is shared."""
+    if not address:
+        return copy.deepcopy(tree)
+    made = copy.copy(tree)
+    made[address[0]] = copied_at(tree[address[0]], address[1:])
+    return made
 
 
 def read(tree: Any, path: Path, top: Address = ()) -> tuple[Project, Mapping[str, Address]]:
@@ -143,7 +156,7 @@ def marker_of(marker: Any, start: Fraction = Fraction(0)) -> Marker | None:
     try:
         span = _span(window)
         frame = 1 / exact_rate(_number(window["duration"]["rate"]))
-    except (LpEditorError, KeyError, TypeError):
+    except (LpEditorError, KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None  # it says nothing to us; it stays in the file
     span = Span(span.start, span.duration if span.duration > frame else Fraction(0))
     if start and span.start >= start:
@@ -358,6 +371,9 @@ def _speed(node: Node) -> Fraction:
             return Fraction(0)
         if _is(effect, "LinearTimeWarp"):
             speed *= Fraction(_number(effect.get("time_scalar", 1))).limit_denominator(100_000)
+        if abs(speed) > FASTEST:
+            name = str(node.get("name"))[:60]
+            raise ProjectError(f'clip "{name}" plays at more than {FASTEST:,} times its speed; set its speed again')
     return speed
 
 
@@ -367,9 +383,12 @@ def _duration(node: Node) -> Fraction:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TimeError(f"not a number: {str(value)[:40]!r}")
-    return float(value)
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise TimeError(f"not a number: {str(value)[:40]!r}")
+        return float(value)
+    except OverflowError:
+        raise TimeError(f"a number beyond all sense: {str(value)[:40]!r}") from None
 
 
 def _time(node: Node) -> Fraction:

@@ -126,6 +126,33 @@ def zero_of(clip: Clip, losses: Losses) -> Fraction:
     return ZERO
 
 
+def counted(project: Project, rendered: Sequence[Rendered]) -> tuple[Project, list[Rendered]]:
+    """A project whose clips' places are counted anew: where some lay that are no more, the others close ranks."""
+    moved: dict[str, str] = {}
+    tracks = tuple(_counted_tracks(project.tracks, "", moved))
+    return replace(project, tracks=tracks), [replace(r, place=moved[r.place]) for r in rendered if r.place in moved]
+
+
+def _counted_tracks(tracks: Sequence[Track], prefix: str, moved: dict[str, str]) -> Iterator[Track]:
+    counts = {"video": 0, "audio": 0}
+    for track in tracks:
+        counts[track.kind] += 1
+        place = f"{prefix}{track.kind[0].upper()}{counts[track.kind]}"
+        yield replace(track, items=tuple(_counted_items(track.items, place, moved)))
+
+
+def _counted_items(items: Sequence[Item], track: str, moved: dict[str, str]) -> Iterator[Item]:
+    number = 0
+    for item in items:
+        if isinstance(item, Clip | Nest):
+            number += 1
+            place = moved[item.place] = f"{track}/{number}"
+            item = replace(item, place=place)
+        if isinstance(item, Nest):
+            item = replace(item, tracks=tuple(_counted_tracks(item.tracks, f"{item.place}>", moved)))
+        yield item
+
+
 def settled(project: Project, rendered: Sequence[Rendered], losses: Losses) -> tuple[Project, list[Rendered]]:
     """A project without what shows at no whole frame and without empty tracks, its clips' places counted anew."""
     moved: dict[str, str] = {}

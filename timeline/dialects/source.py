@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Protocol
 
 from lp_editor.errors import ProjectError
-from lp_editor.timeline.dialects.otio import derived_id
+from lp_editor.timeline.dialects.otio import FASTEST, derived_id
 from lp_editor.timeline.model import Clip, Gap, Item, Nest, Project, Span, Transition
 from lp_editor.timeline.relink import Rendered
 
 MOST_CLIPS = 200_000
 """More clips than this, nested ones counted as often as they show, are taken for a hostile file."""
+
+DEEPEST_NEST = 60
+"""Sequences inside one another beyond this are no cut."""
 
 ZERO = Fraction(0)
 
@@ -91,6 +95,13 @@ class Reading:
         return replace(clip, id=clip.id or derived_id(clip, self.ids))
 
 
+def paced(speed: Fraction, where: str) -> Fraction:
+    """A clip's speed, where it is one that anybody could mean. Raises `ProjectError` naming ``where``."""
+    if abs(speed) > FASTEST:
+        raise ProjectError(f"{where} plays at more than {FASTEST:,} times its speed; set its speed again")
+    return speed
+
+
 def laid(items: Iterable[Item]) -> tuple[Item, ...]:
     """Items in order of time, what is empty between them filled with gaps, what overlaps cut at the later one."""
     row: list[Item] = []
@@ -138,7 +149,7 @@ def chosen(names: Sequence[str], wanted: str | None, path: Path) -> int:
         return 0
     exact = [i for i, name in enumerate(names) if name == wanted]
     near = exact or [i for i, name in enumerate(names) if name.lower() == wanted.lower()]
-    if not near and wanted.isdigit() and 1 <= int(wanted) <= len(names):
+    if not near and re.fullmatch(r"\d{1,9}", wanted) and 1 <= int(wanted) <= len(names):
         near = [int(wanted) - 1]
     if not near:
         raise ProjectError(f"{path} has no sequence {wanted!r}; it has {', '.join(map(repr, names))}")

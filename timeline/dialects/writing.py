@@ -9,6 +9,7 @@ from pathlib import Path
 from lp_editor.errors import OutputError
 from lp_editor.timeline.curve import Curve
 from lp_editor.timeline.dialects import (
+    aaf_write,
     edl_write,
     fcpxml_patch,
     fcpxml_write,
@@ -19,7 +20,7 @@ from lp_editor.timeline.dialects import (
     xmeml_patch,
     xmeml_write,
 )
-from lp_editor.timeline.dialects.planning import Losses, settled
+from lp_editor.timeline.dialects.planning import Losses, counted, settled
 from lp_editor.timeline.dialects.source import Source
 from lp_editor.timeline.model import Project
 from lp_editor.timeline.relink import Rendered, split_model
@@ -34,24 +35,27 @@ class Written:
 
 
 def write(
-    project: Project, rendered: Sequence[Rendered], dialect: str, target: Path, above: bool = False
+    project: Project, rendered: Sequence[Rendered], dialect: str, target: Path, above: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> Written:  # fmt: skip
-    """A project in a dialect. Raises `OutputError` for one that is not written."""
+    """A project in a dialect, its pictures of a size. Raises `OutputError` for one that is not written."""
     losses = Losses()
     if dialect in ("otio", "resolve"):
         return _otio(project, rendered, target, dialect == "resolve", above)
-    if dialect != "edl":
+    if dialect not in ("edl", "aaf"):
         project, rendered = settled(project, rendered, losses)
     if dialect == "xmeml":
-        text = xmeml_write.write(project, losses)
-        plain: Source = xmeml_patch.opened(markup.parse(text.encode(), target), target, None)
+        text = xmeml_write.write(project, losses, size)
+        plain: Source = xmeml_patch.opened(markup.parse(text.encode("utf-8", "replace"), target), target, None)
     elif dialect == "fcpxml":
-        text = fcpxml_write.write(project, losses)
-        plain = fcpxml_patch.opened(markup.parse(text.encode(), target), target, None)
+        text = fcpxml_write.write(project, losses, size)
+        plain = fcpxml_patch.opened(markup.parse(text.encode("utf-8", "replace"), target), target, None)
     elif dialect == "edl":
-        return Written(edl_write.write(split_model(project, rendered), losses).encode(), losses.lines)
+        return Written(edl_write.write(split_model(project, rendered), losses).encode("utf-8", "replace"), losses.lines)
+    elif dialect == "aaf":
+        return Written(aaf_write.write(split_model(project, rendered), losses, target), losses.lines)
     else:
-        raise OutputError(f"{target}: a project is written as .otio, .xml, .fcpxml or .edl")
+        raise OutputError(f"{target}: a project is written as .otio, .xml, .fcpxml, .edl or .aaf")
     marked = plain.marked(plain.project, project)
     made = _shown(marked, project, rendered, above)
     return Written(made.content(), [*losses.lines, *_joints(project, dialect)])
@@ -74,6 +78,7 @@ def _joints(project: Project, dialect: str) -> list[str]:
 
 
 def _otio(project: Project, rendered: Sequence[Rendered], target: Path, for_resolve: bool, above: bool) -> Written:
+    project, rendered = counted(project, rendered)
     plain = native.viewed(otio.new_tree(project), target)
     marked = plain.marked(plain.project, project)
     made = _shown(marked, project, rendered, above)

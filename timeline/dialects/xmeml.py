@@ -16,9 +16,9 @@ from typing import Literal
 
 from lp_editor.errors import ProjectError, TimeError
 from lp_editor.timeline.dialects.markup import Element, Markup
-from lp_editor.timeline.dialects.source import ZERO, Reading, chosen, laid
+from lp_editor.timeline.dialects.source import DEEPEST_NEST, ZERO, Reading, chosen, laid, paced
 from lp_editor.timeline.model import Clip, Item, Marker, Media, Nest, Project, Span, Track, Transition
-from lp_editor.timeline.timecode import NTSC, drops, timecode_seconds
+from lp_editor.timeline.timecode import NTSC, drops, exact_number, timecode_seconds
 from lp_editor.timeline.urls import file_name, url_to_path
 
 TICKS = 254_016_000_000
@@ -104,7 +104,7 @@ def rate_of(element: Element) -> Fraction:
     here: Element | None = element
     while here is not None:
         base = _number(here.value("rate/timebase"))
-        if base:
+        if base and 1 <= base <= 1_000_000:
             ntsc = here.value("rate/ntsc").upper() == "TRUE"
             return NTSC.get(int(base), base * 1000 / 1001) if ntsc else base
         here = here.parent
@@ -114,8 +114,8 @@ def rate_of(element: Element) -> Fraction:
 def _number(text: str) -> Fraction | None:
     """A number of a file: None where there is none that makes sense."""
     try:
-        value = Fraction(text[:40])
-    except (ValueError, ZeroDivisionError):
+        value = exact_number(text)
+    except ValueError:
         return None
     return value if abs(value) < 10**12 else None
 
@@ -132,7 +132,7 @@ def frames(element: Element, name: str, default: Fraction | None = None) -> Frac
 
 def label(element: Element) -> str:
     """An element as a reader of an error finds it."""
-    return f'{element.tag} {element.attributes.get("id", "")} "{element.value("name")}"'
+    return f'{element.tag} {element.attributes.get("id", "")[:60]} "{element.value("name")[:60]}"'
 
 
 def _timecode(element: Element, rate: Fraction) -> tuple[Fraction, bool]:
@@ -238,6 +238,7 @@ def _clip(
     own = rate_of(element)
     media, zero = media_of(element, own, book)
     first, speed = _retimed(element, frames(element, "in", ZERO), covered / rate * own, place, book)
+    speed = paced(speed, label(element))
     first = _exactly(element, first, own)
     name = element.value("name") or file_name(media.url) or media.name or place
     inner = element.find("sequence")
@@ -257,7 +258,10 @@ def _nest(
 ) -> Nest:
     key = inner.attributes.get("id", str(inner.start))
     if key in book.inside:
-        raise ProjectError(f"{book.reading.path}: the sequence {inner.value('name')!r} lies inside itself")
+        raise ProjectError(f"{book.reading.path}: the sequence {inner.value('name')[:60]!r} lies inside itself")
+    if len(book.inside) >= DEEPEST_NEST:
+        raise ProjectError(f"{book.reading.path}: more than {DEEPEST_NEST} sequences lie inside one another")
+    book.reading.counted()
     book.inside.append(key)
     rate = rate_of(inner)
     kind: Literal["video", "audio"] = "audio" if place.split(">")[-1].startswith("A") else "video"

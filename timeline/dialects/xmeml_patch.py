@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from urllib.parse import quote
 
 from lp_editor.errors import OutputError
 from lp_editor.timeline import marks
@@ -34,7 +33,7 @@ from lp_editor.timeline.dialects.xmeml import TICKS, Book, frames, rate_of
 from lp_editor.timeline.model import Marker, Project, Span
 from lp_editor.timeline.relink import Rendered, layers
 from lp_editor.timeline.timecode import drops, is_ntsc, nominal, timecode
-from lp_editor.timeline.urls import absolute_text
+from lp_editor.timeline.urls import absolute_text, quoted
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,8 @@ def url_of(path: Path) -> str:
     """A path as Final Cut Pro and Premiere write it: ``file://localhost/``, encoded, the colon of a drive too."""
     text = absolute_text(path)
     if text.startswith("//"):  # a server's share
-        return "file:" + quote(text, safe="/")
-    return "file://localhost" + quote(text if text.startswith("/") else "/" + text, safe="/")
+        return "file:" + quoted(text, "/")
+    return "file://localhost" + quoted(text if text.startswith("/") else "/" + text, "/")
 
 
 def rate_text(rate: Fraction) -> str:

@@ -22,7 +22,7 @@ SIZE = (1920, 1080)
 def write(project: Project, losses: Losses, size: tuple[int, int] | None = None) -> str:
     """The whole file."""
     if size is None:
-        losses.add(project.name, f"an OTIO or edit list says no picture size; {SIZE[0]}x{SIZE[1]} is written")
+        losses.add(project.name, f"no media are here to say its picture size; {SIZE[0]}x{SIZE[1]} is written")
     writer = _Writer(project, losses, size or SIZE)
     lines = writer.sequence(project.name, project.tracks, project.rate, project.start, project.markers)
     body = "\n".join("\t" + line for line in lines)
