@@ -35,7 +35,7 @@ from typing import Any
 
 MOST_SECONDS = 10.0
 MOST_BYTES = 1 << 30
-WAITING = 60.0
+WAITING = 300.0
 """Seconds by the clock, where other work has the processor; `MOST_SECONDS` are the worker's own."""
 
 RENEW = 400

@@ -6,7 +6,7 @@ in `lp_editor.verbs`, apart, so that importing this package stays light.
 
 from __future__ import annotations
 
-from lp_editor.controls import CONTROLS, REGIONS, TARGETS, Control, Controls, Region
+from lp_editor.controls import CONTROLS, PARTS, REGIONS, TARGETS, Control, Controls, Part, Region
 from lp_editor.effect import (
     FINISHES,
     Crossing,
@@ -24,9 +24,10 @@ from lp_editor.effect import (
     option,
 )
 from lp_editor.engine import Engine, Look, Motion, Patch, ReadFaces
-from lp_editor.errors import LpEditorError, ParamError
+from lp_editor.errors import LpEditorError, MediaError, ParamError
 from lp_editor.face import Box, Face, FacePicture, FaceTrack
 from lp_editor.hooks import hookimpl
+from lp_editor.recording import SHAPES, Recording
 from lp_editor.registry import Preset, Registry
 from lp_editor.timeline import Curve, Key, Signal
 from lp_editor.timeline.fit import fitted
@@ -36,9 +37,9 @@ from lp_editor.version import VERSION
 __version__ = VERSION
 
 __all__ = [
-    "CONTROLS", "FINISHES", "REGIONS", "TARGETS", "Box", "Control", "Controls", "Crossing", "Curve", "Edit", "Effect", "Engine",
-    "Face", "FacePicture", "FaceTrack", "Finish", "JointEffect", "Key", "Look", "LpEditorError", "Meeting", "Motion",
-    "ParamError", "Patch",
-    "Performance", "Phone", "Preset", "Proposal", "ReadFaces", "Region", "Registry", "Scene", "Signal", "Sound", "Speech",
+    "CONTROLS", "FINISHES", "PARTS", "REGIONS", "SHAPES", "TARGETS", "Box", "Control", "Controls", "Crossing", "Curve", "Edit",
+    "Effect", "Engine", "Face", "FacePicture", "FaceTrack", "Finish", "JointEffect", "Key", "Look", "LpEditorError", "MediaError",
+    "Meeting", "Motion", "ParamError", "Part", "Patch",
+    "Performance", "Phone", "Preset", "Proposal", "ReadFaces", "Recording", "Region", "Registry", "Scene", "Signal", "Sound", "Speech",
     "Target", "Viseme", "fitted", "hookimpl", "knob", "option",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ targets say where a part of the face should be, each with a weight.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -17,6 +17,22 @@ from numpy.typing import NDArray
 Region: TypeAlias = Literal["mouth", "eyes", "brows", "cheeks", "nose", "gaze", "pose"]
 REGIONS: tuple[Region, ...] = ("mouth", "eyes", "brows", "cheeks", "nose", "gaze", "pose")
 """The parts of the face that can be neutralised or driven on their own."""
+
+Part: TypeAlias = Literal[
+    "mouth", "eye_left", "eye_right", "brows", "cheeks", "nose", "gaze_left", "gaze_right", "pose"
+]
+PARTS: tuple[Part, ...] = (
+    "mouth", "eye_left", "eye_right", "brows", "cheeks", "nose", "gaze_left", "gaze_right", "pose"
+)  # fmt: skip
+"""What a driver may move on its own: the regions, with the lids and the gaze of each eye apart."""
+
+
+def parts_of(regions: Iterable[Region | Part]) -> tuple[Part, ...]:
+    """The parts that regions are made of, each once, in the order of `PARTS`."""
+    both: Mapping[str, tuple[Part, ...]] = {"eyes": ("eye_left", "eye_right"), "gaze": ("gaze_left", "gaze_right")}
+    named = {part for region in regions for part in both.get(region, (region,))}
+    return tuple(part for part in PARTS if part in named)
+
 
 FloatArray: TypeAlias = NDArray[np.float64]
 

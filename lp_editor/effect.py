@@ -16,9 +16,10 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, get_args, get_origin
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Region
+from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Part, Region
 from lp_editor.errors import ParamError
 from lp_editor.face import Face, FaceTrack
+from lp_editor.recording import Recording
 from lp_editor.timeline import Curve, Signal
 from lp_editor.timeline.model import ParamValue
 from lp_editor.utterance import Speech
@@ -78,7 +79,8 @@ class Scene:
     of the head, and ``gazes``, (N, 2) where the eyes look past the lens, to the person's left and up, both in degrees and
     NaN where the face is lost, and ``size``, width and height of the picture in pixels; ``sound`` of the stretch;
     ``speech`` what is said, in seconds from its start (see `SPEECH_PARAMETERS`); ``driver`` the face track of the file
-    that the parameter ``driver`` names, at ``driver_rate`` frames per second.
+    that the parameter ``driver`` names, at ``driver_rate`` frames per second, or, where that file has no picture,
+    ``recording``: what it holds.
     """
 
     seconds: float
@@ -91,6 +93,16 @@ class Scene:
     poses: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)), compare=False)
     gazes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)), compare=False)
     size: tuple[int, int] | None = None
+    recording: Recording | None = None
+
+    @property
+    def driver_seconds(self) -> float:
+        """How long the driver is; 0 without one."""
+        if self.recording is not None:
+            return len(self.recording) / float(self.recording.rate)
+        if self.driver is None or not self.driver_rate:
+            return 0.0
+        return self.driver.stop / float(self.driver_rate)
 
     def moments(self) -> NDArray[np.float64]:
         """The seconds that ``faces``, ``poses`` and ``gazes`` belong to, (N,)."""
@@ -111,12 +123,20 @@ class Target:
 
 @dataclass(frozen=True)
 class Performance:
-    """A driver to follow: which moment of it (driver seconds), which regions, how strongly, absolute or relative."""
+    """A driver to follow: which moment of it (driver seconds), which regions, how strongly.
+
+    ``relative``: as a change from the driver's rest, added to what was filmed; False: as the driver's face is; None: as
+    suits the engine. Its rest is at ``rest`` (driver seconds), or where it is calmest. ``smooth`` seconds of it are
+    averaged; ``mirror`` makes its left our right.
+    """
 
     moment: Signal
     strength: Signal
-    regions: tuple[Region, ...] = REGIONS
-    relative: bool = True
+    regions: tuple[Region | Part, ...] = REGIONS
+    relative: bool | None = True
+    rest: float | None = None
+    smooth: float = 0.0
+    mirror: bool = False
 
 
 Finish: TypeAlias = Literal["denoise", "sharpen", "deflicker"]
@@ -147,17 +167,23 @@ class Edit:
     """What an effect does to a stretch.
 
     ``controls``: signals added to face controls, by name. ``targets``: where parts of the face should be.
-    ``neutralise``: regions taken towards neutral first, 0..1. ``performance``: a driver to follow. ``finish``: work on the
-    face's picture, 0..1. ``blend``: of a joint, how far over to the next clip, 0..1, and ``crossing`` how.
+    ``neutralise``: regions taken towards neutral first, 0..1. ``performance``: how to follow the driver; several for
+    regions that follow it in other ways. ``finish``: work on the face's picture, 0..1. ``blend``: of a joint, how far over to
+    the next clip, 0..1, and ``crossing`` how.
     """
 
     controls: Mapping[str, Signal] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
     neutralise: Mapping[Region, Signal] = field(default_factory=dict)
-    performance: Performance | None = None
+    performance: Performance | tuple[Performance, ...] = ()
     blend: Signal | None = None
     finish: Mapping[Finish, Signal] = field(default_factory=dict)
     crossing: Crossing = Crossing()
+
+    @property
+    def performances(self) -> tuple[Performance, ...]:
+        """Every way of following the driver."""
+        return self.performance if isinstance(self.performance, tuple) else (self.performance,)
 
     def __post_init__(self) -> None:
         for kind, names, known in (

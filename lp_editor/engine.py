@@ -14,7 +14,7 @@ from typing import Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.controls import Controls, Region
+from lp_editor.controls import Controls, Part, Region
 from lp_editor.face import Box, FacePicture, FaceTrack
 
 FloatImage: TypeAlias = NDArray[np.float32]
@@ -84,6 +84,10 @@ class Engine(Protocol[LookT, MotionT]):
     One that leaves the processor free while it computes (on a graphics card, on another machine) says so in a bool
     ``waits``: pictures are then read, finished and encoded meanwhile. Its calls still come one after the other for each
     stretch, but from several threads. One that gains from many faces in a call has the methods of `SeveralLooks` too.
+    One that can tell a face's rest from its expression in a single picture says so in
+    a bool ``knows_rest``: performances are then followed as they are, not as changes, unless an editor says otherwise. One
+    that can follow a `Recording` has a method ``recorded(recording)`` that returns a motion for each of its frames, or
+    None for one that it follows by controls; ``record(motions, rate)`` gives the arrays that such a one keeps.
     """
 
     @property
@@ -118,10 +122,13 @@ class Engine(Protocol[LookT, MotionT]):
         source: Sequence[MotionT],
         driver: Sequence[MotionT],
         reference: MotionT | None,
-        regions: Sequence[Region],
+        regions: Sequence[Region | Part],
         strength: Sequence[float],
     ) -> list[MotionT]:
-        """Let a driver's motion move a face: absolute, or relative to the driver's ``reference`` where given."""
+        """Let a driver's motion move a face: absolute, or relative to the driver's ``reference`` where given.
+
+        ``regions`` may name parts of them: one eye's lids, one eye's gaze.
+        """
         ...
 
     def synthesize(

@@ -15,6 +15,7 @@ from pluggy import HookimplMarker, HookspecMarker
 if TYPE_CHECKING:
     from lp_editor.effect import Effect
     from lp_editor.engine import Engine
+    from lp_editor.recording import Recording
 
 PROJECT = "lp_editor"
 """The pluggy project and the entry-point group."""
@@ -36,3 +37,11 @@ def lp_engine(name: str, device: str) -> Engine[Any, Any] | None:
 @hookspec
 def lp_presets() -> Iterable[Path]:  # type: ignore[empty-body]
     """Return folders of presets: ``*.json`` files, each ``{"name", "effect", "help", "params"}``."""
+
+
+@hookspec(firstresult=True)
+def lp_recording(path: Path) -> Recording | None:
+    """Return the performance that a file without a picture holds, or None where it is of another kind.
+
+    Raise `MediaError` for a file of yours that is damaged.
+    """

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
+from pathlib import Path
 
 from lp_editor.effect import Effect, JointEffect, parameters
 from lp_editor.errors import LpEditorError, ParamError, ProjectError
@@ -58,6 +59,8 @@ def meant(effect: str, params: Mapping[str, ParamValue | str], registry: Registr
     face = meant_face(str(wanted.pop("face", "largest")))
     texts = {p.name for p in parameters(kind) if p.kind in ("str", "choice")}
     values = {n: v if n in texts else _value(v, rate) for n, v in wanted.items()}
+    if "driver" in kind.needs and isinstance(named := values.get("driver"), str) and named:
+        values["driver"] = str(Path(named).resolve())
     kind.parse(values)
     return Meaning(kind, values, ease, face)
 

@@ -24,11 +24,13 @@ from lp_editor.controls import (
     TARGETS,
     Controls,
     FloatArray,
-    Region,
+    Part,
+    parts_of,
 )
 from lp_editor.effect import FINISHES, Crossing, Edit, JointEffect, Performance, Scene, Sound
 from lp_editor.errors import ParamError, UnknownEffectError
 from lp_editor.face import Face, FaceTrack
+from lp_editor.recording import Recording
 from lp_editor.registry import Registry
 from lp_editor.timeline.curve import Signal
 from lp_editor.timeline.cut import Event, Morph, Strip, cut, strips, strips_of
@@ -50,11 +52,25 @@ DEFAULT_EASE = Ease(Fraction(1, 5), Fraction(1, 5))
 
 @dataclass(frozen=True)
 class Driver:
-    """A driving performance as found: its face track, frames per second, and the file it is in."""
+    """A driving performance as found: its face track (or what a file without a picture holds), frames per second, and
+    the file it is in."""
 
     path: str
-    track: FaceTrack
+    track: FaceTrack | None
     rate: Fraction
+    recording: Recording | None = None
+
+    @property
+    def frames(self) -> range:
+        """The numbers of its frames."""
+        if self.recording is not None:
+            return range(len(self.recording))
+        assert self.track is not None
+        return range(self.track.first, self.track.stop)
+
+    def shows(self, frame: int) -> bool:
+        """Whether a frame says anything."""
+        return self.recording is not None or (self.track is not None and self.track.at(frame) is not None)
 
 
 @dataclass(frozen=True)
@@ -85,14 +101,18 @@ def finding_key(strip: Strip, segment: Segment) -> str:
 
 @dataclass(frozen=True)
 class Drive:
-    """A driver for some regions of one face: its frame for each frame of the shot (-1 none), and how strongly."""
+    """A driver for some parts of one face: its frame for each frame of the shot (-1 none), and how strongly. The rest is
+    as in `Performance`; ``rest`` is a frame."""
 
     driver: Driver
     frames: NDArray[np.intp]
     strength: FloatArray
-    regions: tuple[Region, ...]
-    relative: bool
+    regions: tuple[Part, ...]
+    relative: bool | None
     segment: str
+    rest: int | None = None
+    smooth: float = 0.0
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
@@ -301,6 +321,7 @@ def scene_of(seconds: float, rate: Fraction, finding: Finding) -> Scene:
         finding.poses,
         finding.gazes,
         finding.size,
+        driver.recording if driver else None,
     )
 
 
@@ -344,8 +365,7 @@ def _combine(face: str, parts: Sequence[_Part], count: int) -> FacePlan:
             column = REGIONS.index(region)
             strength = part.share(signal)
             controls.neutral[part.rows, column] = np.maximum(controls.neutral[part.rows, column], strength)
-        if part.edit.performance:
-            drives.append(_drive(part, part.edit.performance, count))
+        drives += [_drive(part, performance, count) for performance in part.edit.performances]
     _one_driver_per_region(drives)
     over = np.asarray(((controls.offsets < LOW - SLACK) | (controls.offsets > HIGH + SLACK)).any(1))
     np.clip(controls.offsets, LOW, HIGH, out=controls.offsets)
@@ -358,18 +378,23 @@ def _drive(part: _Part, performance: Performance, count: int) -> Drive:
     if driver is None:
         raise ParamError(f"{part.segment.effect} follows a driver but none was found (segment {part.segment.id})")
     frames = np.full(count, -1, np.intp)
-    moments = np.floor(performance.moment.at(part.seconds) * float(driver.rate) + 1e-6)
-    frames[part.rows] = np.clip(moments, driver.track.first, driver.track.stop - 1).astype(np.intp)
+    there, rate = driver.frames, float(driver.rate)
+    moments = np.floor(performance.moment.at(part.seconds) * rate + 1e-6)
+    frames[part.rows] = np.clip(moments, there[0], there[-1]).astype(np.intp)
     strength = np.zeros(count)
     strength[part.rows] = part.share(performance.strength)
-    return Drive(driver, frames, strength, performance.regions, performance.relative, part.segment.id)
+    rest = None if performance.rest is None else min(max(int(performance.rest * rate), there[0]), there[-1])
+    return Drive(
+        driver, frames, strength, parts_of(performance.regions), performance.relative, part.segment.id, rest,
+        performance.smooth, performance.mirror,
+    )  # fmt: skip
 
 
 def _one_driver_per_region(drives: Sequence[Drive]) -> None:
     for i, one in enumerate(drives):
         for other in drives[:i]:
             shared = set(one.regions) & set(other.regions)
-            if shared and ((one.frames >= 0) & (other.frames >= 0)).any():
+            if shared and one.segment != other.segment and ((one.frames >= 0) & (other.frames >= 0)).any():
                 regions = ", ".join(sorted(shared))
                 raise ParamError(
                     f"segments {other.segment} and {one.segment} both drive {regions} of one face; "

@@ -15,6 +15,7 @@ from lp_editor import hooks, personal
 from lp_editor.effect import RESERVED, Effect, parameters
 from lp_editor.engine import Engine
 from lp_editor.errors import EngineError, LpEditorError, ParamError, PluginError, UnknownEffectError
+from lp_editor.recording import Recording
 from lp_editor.timeline import stored
 from lp_editor.timeline.curve import value_from_json
 from lp_editor.timeline.model import ParamValue
@@ -103,6 +104,11 @@ class Registry:
         if name.startswith("liveportrait"):
             raise EngineError("the engine liveportrait has no weights here; run `lp-editor models pull`, or take mesh")
         raise EngineError(f"no engine {name!r} on {device!r}; mesh runs everywhere")
+
+    def recording(self, path: Path) -> Recording | None:
+        """The performance that a file without a picture holds; None for a file that no plugin knows by its name."""
+        found: Recording | None = self._pm.hook.lp_recording(path=path)
+        return found
 
     @cached_property
     def presets(self) -> Mapping[str, Preset]:

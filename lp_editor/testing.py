@@ -13,12 +13,25 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lp_editor.controls import COLUMN, CONTROLS, HIGH, LOW, REGIONS, TARGET_COLUMN, Controls, FloatArray, Region
+from lp_editor.controls import (
+    COLUMN,
+    CONTROLS,
+    HIGH,
+    LOW,
+    REGIONS,
+    TARGET_COLUMN,
+    Controls,
+    FloatArray,
+    Part,
+    Region,
+    parts_of,
+)
 from lp_editor.effect import Edit, Scene, Sound
 from lp_editor.engine import Patch, ReadFaces
 from lp_editor.face import Box, Face, FacePicture, FaceTrack, Image
 from lp_editor.faces.measure import measured
 from lp_editor.hooks import hookimpl
+from lp_editor.recording import part_of
 from lp_editor.utterance import Speech
 
 LEVELS = 100.0
@@ -27,6 +40,7 @@ LEVELS = 100.0
 IRIS = 0.585
 """Radius of the visible iris in centimetres: half of 11.7 mm, which hardly differs between people."""
 
+_PARTS = np.array([part_of(control.name) for control in CONTROLS])
 _REGION = np.array([REGIONS.index(control.region) for control in CONTROLS])
 
 
@@ -138,11 +152,11 @@ class FakeEngine:
         source: Sequence[FakeMotion],
         driver: Sequence[FakeMotion],
         reference: FakeMotion | None,
-        regions: Sequence[Region],
+        regions: Sequence[Region | Part],
         strength: Sequence[float],
     ) -> list[FakeMotion]:
         """The driver's controls of some regions; relative ones are added to the face's own."""
-        inside = np.isin(_REGION, [REGIONS.index(region) for region in regions])
+        inside = np.isin(_PARTS, parts_of(regions))
         moved = []
         for face, lead, weight in zip(source, driver, strength, strict=True):
             wanted = lead.held if reference is None else face.held + lead.held - reference.held

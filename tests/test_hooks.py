@@ -17,6 +17,13 @@ PAGE = Path(__file__).parent.parent / "docs" / "plugins.md"
 HOOKS: dict[str, Callable[..., object]] = {n: f for n, f in vars(hooks).items() if n.startswith("lp_")}
 
 
+GIVEN: dict[str, dict[str, object]] = {
+    "lp_engine": {"name": "fake", "device": "cuda"},
+    "lp_recording": {"path": Path("take.csv")},
+}
+"""What the hooks that take arguments are called with."""
+
+
 @pytest.fixture(scope="module")
 def page() -> str:
     return PAGE.read_text(encoding="utf-8")
@@ -45,13 +52,15 @@ def test_a_hook_is_called_with_the_arguments_it_documents(name: str, page: str) 
     exec(f"def {name}({', '.join(wanted)}):\n    calls.append(dict(locals()))\n    return []", scope)
     registry = Registry(SimpleNamespace(**{name: hooks.hookimpl(scope[name])}))
     ask(registry, name)
-    assert calls == [{"name": "fake", "device": "cuda"} if name == "lp_engine" else {}]
+    assert calls == [GIVEN.get(name, {})]
 
 
 def ask(registry: Registry, hook: str) -> object:
     """Have the registry call a hook."""
     if hook == "lp_engine":
         return registry.engine("fake", "cuda")
+    if hook == "lp_recording":
+        return registry.recording(Path("take.csv"))
     return registry.effects if hook == "lp_effects" else registry.presets
 
 

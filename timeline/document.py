@@ -227,7 +227,9 @@ class Document:
         losses = (*written.losses, *self._baked())
         if self.rendered or (dialect in KEEPS_NO_MARKS and any(c.segments or c.joint for c in self.project.clips())):
             replace(self, path=target, sidecar=Sidecar())._with_sidecar()
-        return replace(open_document(target), losses=losses)
+        # an edit list says no rate, and 29.97 without drop frame looks like 30
+        rate = self.project.rate if dialect == "edl" else None
+        return replace(open_document(target, rate=rate), losses=losses)
 
     def _baked(self) -> Iterator[str]:
         """What renders take with them that an editor had set on the clip."""

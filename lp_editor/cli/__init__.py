@@ -48,6 +48,7 @@ def parser() -> Parser:
         hosts,
         models,
         people,
+        performing,
         project,
         provenance,
         rendering,
@@ -63,7 +64,20 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"lp-editor {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-    for module in (demo, project, editing, rendering, provenance, hosts, serve, people, speech, catalogue, models):
+    for module in (
+        demo,
+        project,
+        editing,
+        rendering,
+        provenance,
+        hosts,
+        serve,
+        people,
+        performing,
+        speech,
+        catalogue,
+        models,
+    ):
         module.add(commands)
     return top
 

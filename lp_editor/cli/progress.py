@@ -21,6 +21,7 @@ from lp_editor.render.report import Report, silent
 LABELS = {
     "filming": "filming",
     "faces": "finding faces",
+    "motion": "reading motion",
     "frames": "rendering",
     "sound": "mixing sound",
     "check": "checking",

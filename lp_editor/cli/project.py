@@ -178,6 +178,14 @@ def _inspect(asked: argparse.Namespace) -> int:
     return 0
 
 
+def params_of(words: list[str]) -> dict[str, str]:
+    """Parameters from the words of the command line, where no effect is named."""
+    effect, params = _words(words)
+    if effect:
+        raise ParamError(f"parameters are key=value, got {effect!r}")
+    return params
+
+
 def _words(words: list[str]) -> tuple[str, dict[str, str]]:
     """The effect and its parameters from the words of the command line."""
     effect, params = "", {}

@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
     where.add_argument(
         "--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked"
     )
-    _add_delivery(render)
+    add_delivery(render)
     render.add_argument("--alpha", action="store_true", help="prores 4444, png, exr: opaque only where changed")
     render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
     render.add_argument(
@@ -97,9 +97,11 @@ def add_return(command: argparse.ArgumentParser) -> None:
         "--whole", action="store_true", help="each marked clip as one file, from end to end: for take selectors"
     )
     command.add_argument(
-        "--alpha", action="store_true", help="with --codec prores: 4444, opaque only where changed; lies on a track above"
+        "--alpha",
+        action="store_true",
+        help="with --codec prores: 4444, opaque only where changed; lies on a track above",
     )
-    _add_delivery(command)
+    add_delivery(command)
 
 
 def _roundtrip(asked: argparse.Namespace) -> int:
@@ -116,11 +118,17 @@ def _roundtrip(asked: argparse.Namespace) -> int:
             registry=installed(), progress=progress,
         )  # fmt: skip
     tell_losses(made.document)
-    tell(made.report, str(made.path), asked.quiet, asked.json, returned(document.project, made.report, made.document.losses))
+    tell(
+        made.report,
+        str(made.path),
+        asked.quiet,
+        asked.json,
+        returned(document.project, made.report, made.document.losses),
+    )
     return 0
 
 
-def _add_delivery(command: argparse.ArgumentParser) -> None:
+def add_delivery(command: argparse.ArgumentParser) -> None:
     """What is written: codec, profile and the like."""
     command.add_argument(
         "--handles", type=int, default=24, metavar="N", help="of single files: frames past either end, for trims; 24"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from lp_editor.liveportrait.networks import Networks
+    from lp_editor.recording import Recording
 
 
 def load_networks(folder: Path | str, device: str = "cpu", dtype: torch.dtype | None = None) -> Networks:
@@ -36,3 +37,13 @@ def lp_engine(name: str, device: str) -> Engine[Any, Any] | None:
     from lp_editor.liveportrait.start import started  # heavy, so only when asked for
 
     return started(models.folder(), device, "paste" if name.endswith("paste") else "detail")
+
+
+@hookimpl
+def lp_recording(path: Path) -> Recording | None:
+    """Motion templates: the published ``.pkl``, our own ``.npz``."""
+    if path.suffix.lower() not in (".pkl", ".npz"):
+        return None
+    from lp_editor.liveportrait.reading import recording_in
+
+    return recording_in(path)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from lp_editor.controls import Controls, Region
+from lp_editor.controls import Controls, Part, Region
 from lp_editor.engine import Patch, ReadFaces
 from lp_editor.face import FacePicture, FaceTrack, Image
 from lp_editor.faces.occlusion import WATCHED, uncovered, usual
@@ -23,12 +23,14 @@ from lp_editor.liveportrait.batches import Batches
 from lp_editor.liveportrait.canvas import Canvas, clipped, face_mask, images_of, network_crop, painted
 from lp_editor.liveportrait.detail import Calibration, calibrated, composed
 from lp_editor.liveportrait.gpu import Pictures
-from lp_editor.liveportrait.hold import Hold, Seen, retargeted, transferred
+from lp_editor.liveportrait.hold import Hold, Seen, holds_of, retargeted, transferred
 from lp_editor.liveportrait.keypoints import Array, rotation
 from lp_editor.liveportrait.landmarks import openings
 from lp_editor.liveportrait.look import Look, person_from, person_of, shot_square
 from lp_editor.liveportrait.networks import ArrayHeads, Networks, as_array
 from lp_editor.liveportrait.paste import to_image
+from lp_editor.liveportrait.template import Template, arrays_of, template_of
+from lp_editor.recording import Recording
 
 Composite: TypeAlias = Literal["detail", "paste"]
 
@@ -142,12 +144,24 @@ class LivePortraitEngine:
         return retargeted(motions, controls, ArrayHeads(self.nets))
 
     def transfer(
-        self, source: Sequence[Hold], driver: Sequence[Hold], reference: Hold | None, regions: Sequence[Region],
-        strength: Sequence[float],
+        self, source: Sequence[Hold], driver: Sequence[Hold], reference: Hold | None,
+        regions: Sequence[Region | Part], strength: Sequence[float],
     ) -> list[Hold]:  # fmt: skip
         """Expressions and poses, region by region."""
         trio = zip(source, driver, strength, strict=True)
         return [transferred(s, d, reference, regions, k) for s, d, k in trio]
+
+    def recorded(self, recording: Recording) -> list[Hold] | None:
+        """The holds of a motion template; None for a recording of another kind."""
+        template = template_of(recording.motions or {}, float(recording.rate))
+        return None if template is None else holds_of(template)
+
+    def record(self, motions: Sequence[Hold], rate: float) -> dict[str, Array]:
+        """The arrays that a recording keeps of motions: those of a motion template."""
+        turn, exp, scale, t = (np.stack([getattr(hold, n) for hold in motions]) for n in ("turn", "exp", "scale", "t"))
+        eyes = np.array([hold.seen.eyes[::-1] for hold in motions], np.float32)  # the left in the picture first
+        lips = np.array([[hold.seen.lips] for hold in motions], np.float32)
+        return arrays_of(Template(rate, turn, exp, scale, t, eyes, lips))
 
     # --- pictures -------------------------------------------------------------------------------------------------
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Controls, Region
+from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Controls, Part, Region
 from lp_editor.liveportrait.crop import Square
 from lp_editor.liveportrait.keypoints import Array, rotation, transform, without_depth
 from lp_editor.liveportrait.modes import Heads, resting_expression
-from lp_editor.liveportrait.retarget import changes, eye_mask, region_mask
+from lp_editor.liveportrait.retarget import changes, eye_mask, part_mask, region_mask
+from lp_editor.liveportrait.template import Template
 
 SIDES = ("left", "right")
 IMAGE_SIDES = ("right", "left")
@@ -81,6 +82,14 @@ class Hold:
             return mixed
         kp, scale, t = (_between(getattr(self, n), getattr(other, n), weight) for n in ("kp", "scale", "t"))
         return replace(mixed, kp=kp, scale=scale, t=t)
+
+
+def holds_of(template: Template) -> list[Hold]:
+    """The motions of a template. It says nothing of a crop or a face: only what is handed to another face counts."""
+    seen = Seen(Square(np.zeros(2, np.float32), 1.0, 0.0), (0.3, 0.3), 0.0, (0.0, 0.0), 1.0, Person((0.3, 0.3), 0.1))
+    kp = np.zeros((21, 3), np.float32)
+    rows = zip(template.turn, template.exp, template.scale, template.t, strict=True)
+    return [Hold(kp, turn, exp, scale, t, seen) for turn, exp, scale, t in rows]
 
 
 def _between(a: Array, b: Array, weight: float) -> Array:
@@ -192,13 +201,17 @@ def _give(
             out[i] = replace(out[i], exp=exp, shift=np.asarray(out[i].shift + moved, np.float32))
 
 
-def transferred(source: Hold, driver: Hold, reference: Hold | None, regions: Sequence[Region], strength: float) -> Hold:
+def transferred(
+    source: Hold, driver: Hold, reference: Hold | None, regions: Sequence[Region | Part], strength: float
+) -> Hold:
     """A face moved as a driver is, region by region: absolutely, or as a change from ``reference``."""
     if strength <= 0:
         return source
-    mask = np.zeros((21, 3), bool)
+    mask = np.zeros((21, 3), np.float32)
     for region in regions:
-        mask |= region_mask(region)
+        mask = np.maximum(mask, part_mask(region))
+    if {"eye_left", "eye_right"} <= set(regions):  # what both share counts whole
+        mask = np.maximum(mask, part_mask("eyes"))
     wanted = driver.exp if reference is None else source.exp + driver.exp - reference.exp
     part = np.float32(strength) * mask
     exp = source.exp + part * (wanted - source.exp)

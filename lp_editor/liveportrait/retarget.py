@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.controls import COLUMN, CONTROLS, Region
+from lp_editor.controls import COLUMN, CONTROLS, Part, Region
 from lp_editor.liveportrait.keypoints import Array
 from lp_editor.liveportrait.sliders import GRIN, OPEN, PURSE, UP, Entry
 
@@ -140,6 +140,14 @@ def region_mask(region: Region) -> NDArray[np.bool_]:
     for point, axes in REGION_OF[region]:
         mask[point, list(axes)] = True
     return mask
+
+
+def part_mask(part: Region | Part) -> Array:
+    """How much each entry of an expression belongs to a region or to one side of it, (21, 3)."""
+    name, _, side = part.partition("_")
+    if not side:
+        return region_mask(part).astype(np.float32)
+    return np.asarray(region_mask("gaze" if name == "gaze" else "eyes") * eye_mask(side), np.float32)
 
 
 def eye_mask(side: str) -> Array:

@@ -70,7 +70,7 @@ def read_template(path: Path) -> Template:
     try:
         if path.stat().st_size > LARGEST:
             raise MediaError(f"{path}: too large for a motion template; give a .pkl or .npz that holds one")
-        return _from_npz(path) if path.suffix == ".npz" else _from_pickle(path)
+        return _from_npz(path) if path.suffix.lower() == ".npz" else _from_pickle(path)
     except _Forbidden as error:
         raise MediaError(f"{path}: holds {error}, which is no motion template, and was not run") from None
     except OSError as error:
@@ -90,7 +90,10 @@ def _from_pickle(path: Path) -> Template:
     turn = "R" if "R" in frames[0] else "R_d"
     eyes = stored.get("c_eyes_lst", stored.get("c_d_eyes_lst"))
     lips = stored.get("c_lip_lst", stored.get("c_d_lip_lst"))
-    arrays = [_stacked([frame[key] for frame in frames], size) for key, size in ((turn, 9), ("exp", 63), ("scale", 1), ("t", 3))]
+    arrays = [
+        _stacked([frame[key] for frame in frames], size)
+        for key, size in ((turn, 9), ("exp", 63), ("scale", 1), ("t", 3))
+    ]
     ratios = [None if r is None else _stacked(r, size) for r, size in ((eyes, 2), (lips, 1))]
     return _checked(float(stored.get("output_fps", 25)), arrays, ratios)
 
@@ -128,6 +131,20 @@ def _checked(rate: float, arrays: Sequence[Array], ratios: Sequence[Array | None
     if not all(np.isfinite(a).all() for a in (turn, exp, scale, t, eyes, lips) if a is not None):
         raise ValueError("it holds numbers that are not finite")
     return Template(rate, turn, exp, scale, t, eyes, lips)
+
+
+def arrays_of(template: Template) -> dict[str, Array]:
+    """The arrays of a template by name, as a recording keeps them."""
+    return {name: value for name, value in vars(template).items() if value is not None and name != "rate"}
+
+
+def template_of(arrays: Mapping[str, Any], rate: float) -> Template | None:
+    """The template whose arrays a recording keeps; None for another engine's."""
+    if not {"turn", "exp", "scale", "t"} <= arrays.keys():
+        return None
+    four = [np.asarray(arrays[key], np.float32) for key in ("turn", "exp", "scale", "t")]
+    ratios = [np.asarray(arrays[key], np.float32) if key in arrays else None for key in ("eyes", "lips")]
+    return _checked(rate, four, ratios)
 
 
 def write_template(path: Path, template: Template) -> Path:

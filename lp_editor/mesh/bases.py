@@ -6,6 +6,7 @@ frame at full strength, regressed from 1602 frames of real video (mesh_engine no
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -106,6 +107,25 @@ def rest_points() -> Array:
     return np.vstack([shape, np.repeat(eyes, 5, axis=0)])
 
 
+@cache
+def _stored() -> tuple[tuple[str, ...], Array, str]:
+    """The names of the measured displacements, (B, 478, 3) cm of them, and a hash of the file."""
+    content = (resources.files("lp_editor.mesh") / "displacements.npz").read_bytes()
+    with np.load(io.BytesIO(content)) as stored:
+        names = tuple(str(n) for n in stored["names"])
+        return names, stored["displacements"].astype(np.float64), blake2b(content, digest_size=8).hexdigest()
+
+
+def measured_names() -> tuple[str, ...]:
+    """The blendshapes whose displacements were measured."""
+    return _stored()[0]
+
+
+def measured() -> Array:
+    """The mean displacement of every landmark at full strength of each of `measured_names`, (B, 478, 3) cm."""
+    return _stored()[1]
+
+
 def _windows(side: str) -> dict[str, Array]:
     """Weights of every landmark in each window, (478,); of the two-sided ones, for one side."""
     x, y = rest_points()[:, 0], rest_points()[:, 1]
@@ -132,29 +152,27 @@ def eye_window(side: str) -> Array:
 @cache
 def bases() -> Bases:
     """Every basis, made symmetric: the left and the right one are each other's mirror."""
-    content = (resources.files("lp_editor.mesh") / "displacements.npz").read_bytes()
-    with resources.as_file(resources.files("lp_editor.mesh") / "displacements.npz") as path, np.load(path) as stored:
-        names = [str(n) for n in stored["names"]]
-        measured = dict(zip(names, stored["displacements"].astype(np.float64), strict=True))
+    names, displacements, content = _stored()
+    shapes = dict(zip(names, displacements, strict=True))
     positive: dict[str, Array] = {}
     negative: dict[str, Array] = {}
     for side in ("Left", "Right"):
         for table, out in ((PER_SIDE, positive), (PER_SIDE_NEGATIVE, negative)):
             for name, recipe in table.items():
-                out[f"{name}_{side.lower()}"] = _cooked(recipe, measured, side)
+                out[f"{name}_{side.lower()}"] = _cooked(recipe, shapes, side)
     for name, recipe in WHOLE.items():
-        left, right = _cooked(recipe, measured, "Left"), _cooked(recipe, measured, "Right")
+        left, right = _cooked(recipe, shapes, "Left"), _cooked(recipe, shapes, "Right")
         positive[name] = (left + right) / 2
     for name, bumps in BUMPS.items():
         positive[f"{name}_left"] = _bumped(bumps)
         positive[f"{name}_right"] = positive[f"{name}_left"][canonical_face().mirror] * [-1, 1, 1]
     negative = {name: negative.get(name, -basis) for name, basis in positive.items()}
-    blink = {side.lower(): _symmetric(measured, {"eyeBlink{}": 1.0}, side) for side in ("Left", "Right")}
-    return Bases(positive, negative, blink, blake2b(content, digest_size=8).hexdigest())
+    blink = {side.lower(): _symmetric(shapes, {"eyeBlink{}": 1.0}, side) for side in ("Left", "Right")}
+    return Bases(positive, negative, blink, content)
 
 
-def _cooked(recipe: Recipe, measured: Mapping[str, Array], side: str) -> Array:
-    basis = _symmetric(measured, recipe.parts, side)
+def _cooked(recipe: Recipe, shapes: Mapping[str, Array], side: str) -> Array:
+    basis = _symmetric(shapes, recipe.parts, side)
     if recipe.sealed:
         basis = _sealed(basis)
     basis = basis * [recipe.sideways, 1, 1]
@@ -174,13 +192,13 @@ def _bumped(bumps: tuple[tuple[int, float, float, float], ...]) -> Array:
     return out
 
 
-def _symmetric(measured: Mapping[str, Array], parts: Mapping[str, float], side: str) -> Array:
+def _symmetric(shapes: Mapping[str, Array], parts: Mapping[str, float], side: str) -> Array:
     """A sum of measured displacements, averaged with the mirror image of its other side's."""
     other = "Right" if side == "Left" else "Left"
     mirror = canonical_face().mirror
-    here = sum(weight * measured[name.format(side)] for name, weight in parts.items())
+    here = sum(weight * shapes[name.format(side)] for name, weight in parts.items())
     swapped = {_other_side(name.format(other), name): weight for name, weight in parts.items()}
-    there = sum(weight * measured[name] for name, weight in swapped.items())
+    there = sum(weight * shapes[name] for name, weight in swapped.items())
     mirrored = np.asarray(there)[mirror] * [-1, 1, 1]
     return np.asarray((here + mirrored) / 2)
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.controls import REGIONS, TARGETS, Controls, Region
+from lp_editor.controls import REGIONS, TARGETS, Controls, Part, Region
 from lp_editor.engine import FloatImage, Patch, ReadFaces, strongest
 from lp_editor.face import Box, FacePicture, FaceTrack, Image
 from lp_editor.faces.canonical import procrustes, to_local
@@ -23,7 +23,8 @@ from lp_editor.mesh.borrowed import PARTS, Loan, borrow, repaid
 from lp_editor.mesh.calibration import Strengths
 from lp_editor.mesh.layers import Canvas
 from lp_editor.mesh.shading import creases
-from lp_editor.mesh.shape import MeshMotion, Person, retargeted, transferred
+from lp_editor.mesh.shape import MeshMotion, Person, at_rest, recorded, retargeted, transferred
+from lp_editor.recording import SHAPES, Recording
 from lp_editor.render.compositor import apply_patches
 
 VERSION = 9
@@ -57,6 +58,7 @@ class MeshEngine:
 
     name = "mesh"
     keeps_patches = False
+    knows_rest = True
 
     @property
     def fingerprint(self) -> str:
@@ -81,7 +83,7 @@ class MeshEngine:
         calm = _calm(points)
         tried = [at[calm[i]] for i in np.unique(np.linspace(0, len(calm) - 1, TRIED).astype(int))]
         hashed.update(str(tried).encode())
-        plain = Person(openings, lips, neutral)
+        plain = Person(openings, lips, neutral, rest=at_rest(some))
         strengths = Strengths(read([track.first + i for i in tried]), lambda f, row: _tried(plain, f, row))
         loan = borrow(track, seen, openings, read)
         seldom = [at[i] for i in np.unique(np.linspace(0, len(at) - 1, WATCHED).astype(int))]
@@ -103,11 +105,15 @@ class MeshEngine:
 
     def transfer(
         self, source: Sequence[MeshMotion], driver: Sequence[MeshMotion], reference: MeshMotion | None,
-        regions: Sequence[Region], strength: Sequence[float],
+        regions: Sequence[Region | Part], strength: Sequence[float],
     ) -> list[MeshMotion]:  # fmt: skip
         """Shapes in the head's frame, region by region."""
         trio = zip(source, driver, strength, strict=True)
         return [transferred(s, d, reference, tuple(regions), k) for s, d, k in trio]
+
+    def recorded(self, recording: Recording) -> list[MeshMotion]:
+        """The average face held as a recording says."""
+        return recorded(recording.shapes, recording.poses, SHAPES)
 
     def synthesize(
         self, look: MeshLook, faces: Sequence[FacePicture], filmed: Sequence[MeshMotion], motions: Sequence[MeshMotion]

@@ -5,16 +5,18 @@ Only landmarks move here; the field, the eyes and the mouth are drawn from where
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Controls, Region
+from lp_editor.controls import COLUMN, HIGH, LOW, REGIONS, TARGET_COLUMN, Controls, Part, Region, parts_of
+from lp_editor.face import Face
 from lp_editor.faces import canonical as mesh
-from lp_editor.faces.canonical import Pose, to_frame, to_local
+from lp_editor.faces.canonical import Pose, procrustes, to_frame, to_local
 from lp_editor.faces.measure import EYEBALL, REST_Y, eye_ratio, lip_ratio, pose_angles
-from lp_editor.mesh.bases import GAZE, Array, bases, eye_window, rest_points, step
+from lp_editor.mesh.bases import GAZE, Array, bases, eye_window, measured, measured_names, rest_points, step
 from lp_editor.mesh.calibration import Strengths
 
 Row = NDArray[np.float64]
@@ -63,6 +65,13 @@ class Person:
     lip_open: float
     neutral: Array
     strengths: Strengths | None = None
+    rest: Array | None = None
+    """The shape without any expression, as blendshapes tell, (478, 3) cm; None for the neutral one."""
+
+    @property
+    def at_rest(self) -> Array:
+        """The best guess at the face without expression, (478, 3) cm."""
+        return self.neutral if self.rest is None else self.rest
 
 
 @dataclass(frozen=True)
@@ -163,9 +172,14 @@ def _with_lips(before: Array, after: Array) -> Array:
     return out
 
 
-def region_weights(region: Region) -> Array:
-    """How much each landmark belongs to a region, (478,)."""
+def region_weights(region: Region | Part) -> Array:
+    """How much each landmark belongs to a region, or to one side of it, (478,)."""
     y = rest_points()[:, 1]
+    name, _, side = region.partition("_")
+    if side:
+        left = rest_points()[:, 0] > 0
+        both = region_weights("gaze" if name == "gaze" else "eyes")
+        return np.asarray(both * (left if side == "left" else ~left))
     irises = np.zeros(478)
     irises[468:] = 1
     if region == "gaze":
@@ -338,26 +352,72 @@ def _posed(pose: Pose, offsets: Row, width: float) -> Pose:
 
 
 def transferred(
-    source: MeshMotion, driver: MeshMotion, reference: MeshMotion | None, regions: tuple[Region, ...], strength: float
+    source: MeshMotion, driver: MeshMotion, reference: MeshMotion | None, regions: Sequence[Region | Part], strength: float
 ) -> MeshMotion:  # fmt: skip
-    """A face moved as a driver is: its shape, region by region, absolute or as a change from ``reference``."""
+    """A face moved as a driver is, part by part: as a change from ``reference``, or, absolutely, as far from its own rest
+    as the driver is from the driver's."""
     if strength <= 0:
         return source
     own = to_local(source.points, source.pose)
     theirs = to_local(driver.points, driver.pose)
-    base = driver.person.neutral if reference is None else to_local(reference.points, reference.pose)
-    start = source.person.neutral if reference is None else own
+    base = driver.person.at_rest if reference is None else to_local(reference.points, reference.pose)
+    start = source.person.at_rest if reference is None else own
+    parts = parts_of(regions)
     moved = own.copy()
-    for region in regions:
-        if region != "pose":
-            moved += strength * region_weights(region)[:, None] * (start + (theirs - base) - own)
-    moved = _with_lips(own, moved)
+    for part in parts:
+        if part != "pose":
+            moved += strength * region_weights(part)[:, None] * (start + (theirs - base) - own)
+    moved = _with_lids(_with_lips(own, moved))
     pose = source.pose
-    if "pose" in regions:
-        from_rotation = reference.pose.rotation if reference else np.eye(3)
-        turn = driver.pose.rotation @ from_rotation.T
-        whole = turn @ (source.pose.rotation if reference else np.eye(3))
-        left, _, right = np.linalg.svd((1 - strength) * source.pose.rotation + strength * whole)
-        turned = left @ right
-        pose = Pose(pose.scale, turned, pose.shift + pose.scale * (pose.rotation @ NECK - turned @ NECK))
+    if "pose" in parts:
+        first = np.eye(3) if reference is None else reference.pose.rotation.T @ source.pose.rotation
+        pose = _turned(source, own, driver.pose.rotation @ first, strength)
     return MeshMotion(to_frame(moved, pose), pose, source.person)
+
+
+def _turned(source: MeshMotion, local: Array, rotation: Array, strength: float) -> Pose:
+    """The pose turned towards a rotation, within the range of the controls, as far as it reads as asked."""
+    turn = np.subtract(pose_angles(replace(source.pose, rotation=rotation)), pose_angles(source.pose))
+    offsets = np.zeros(len(COLUMN))
+    columns = [COLUMN[name] for name in ("pitch", "yaw", "roll")]
+    offsets[columns] = strength * np.clip((turn + 180) % 360 - 180, LOW[columns], HIGH[columns])
+    if source.person.strengths is not None:
+        offsets = source.person.strengths.applied(offsets)
+    return _posed(source.pose, offsets, float(np.linalg.norm(local[234] - local[454])))
+
+
+def _with_lids(local: Array) -> Array:
+    """Never let the lids of an eye cross."""
+    out = local.copy()
+    for upper, lower, _ in EYES.values():
+        top, bottom = list(upper[1:-1]), list(lower[1:-1])
+        over = np.maximum(out[top, 1] - out[bottom, 1], 0)
+        out[top, 1] -= CLOSING_LINE * over
+        out[bottom, 1] += (1 - CLOSING_LINE) * over
+    return out
+
+
+def at_rest(faces: Sequence[Face]) -> Array:
+    """A person's shape without expression, (478, 3) cm: what is left when the measured displacement of every blendshape
+    is taken off, the median over some faces."""
+    return np.asarray(np.median([_without_expression(face) for face in faces], axis=0))
+
+
+def _without_expression(face: Face) -> Array:
+    points = face.points.astype(np.float64)
+    local = to_local(points, procrustes(points))
+    values = np.array([face.blendshapes.get(name, 0.0) for name in measured_names()])
+    return np.asarray(local - np.tensordot(values, measured(), 1))
+
+
+def recorded(shapes: Array, poses: Array, names: Sequence[str]) -> list[MeshMotion]:
+    """The average face, held as rows of blendshapes (N, len(names)) and poses (N, 3) in degrees say."""
+    rest = rest_points()
+    person = Person({"left": 0.3, "right": 0.3}, 0.1, rest, None, rest)
+    known = [names.index(name) for name in measured_names()]
+    moves = np.tensordot(shapes[:, known], measured(), 1)  # (N, 478, 3)
+    made = []
+    for move, angles in zip(moves, poses, strict=True):
+        pose = Pose(10.0, rotation(*map(float, angles)), np.zeros(3))
+        made.append(MeshMotion(to_frame(_with_lips(rest, rest + move), pose), pose, person))
+    return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -32,11 +32,17 @@ from lp_editor.utterance import Speech
 
 @dataclass(frozen=True)
 class Cast:
-    """Who is who: findings by segment, face tracks by (strip key, face), the joints' faces by (strip key, joint id)."""
+    """Who is who: findings by segment, face tracks by (strip key, face), the joints' faces by (strip key, joint id), and
+    all faces seen by strip key."""
 
     findings: Mapping[str, Finding]
     tracks: Mapping[tuple[str, str], FaceTrack]
     joints: Mapping[tuple[str, str], FaceTrack | None]
+    crowd: Mapping[str, Sequence[FaceTrack]] = field(default_factory=dict)
+
+    def others(self, strip: str, face: str) -> list[FaceTrack]:
+        """Everybody else in a strip."""
+        return [track for track in self.crowd.get(strip, ()) if str(track.id) != face]
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Casting:
         findings: dict[str, Finding] = {}
         tracks: dict[tuple[str, str], FaceTrack] = {}
         joints: dict[tuple[str, str], FaceTrack | None] = {}
+        crowd: dict[str, Sequence[FaceTrack]] = {}
         reach = extents(events, handles)
         for key, footage in self.footage.items():
             spans = self._stretches(footage, events, *reach[key])
@@ -67,6 +74,7 @@ class Casting:
                 continue
             with self.sources.lent(footage.info.path) as source:
                 found = self._analyse(footage, source, spans)
+                crowd[key] = found.tracks
                 for name, (lo, hi) in found.ranges:
                     if isinstance(name, str):
                         joints[key, name] = choose(found.tracks, "largest", lo, hi)
@@ -75,7 +83,7 @@ class Casting:
                     tracks[key, str(track.id)] = track
                     finding = self._finding(footage, source, name, track)
                     findings[finding_key(footage.strip, name)] = finding
-        return Cast(findings, tracks, joints)
+        return Cast(findings, tracks, joints, crowd)
 
     def _stretches(
         self, footage: Footage, events: Sequence[Event], first: int, count: int
@@ -122,7 +130,13 @@ class Casting:
         except FaceError as error:
             raise FaceError(f"{error} ({where})") from None
         if track is None:
-            raise FaceError(f"no face found in {where}; move the segment to where a face shows, or unmark it")
+            video = footage.info.video
+            tip = (
+                "a face must be at least 60 pixels wide, upright and whole; try a larger or sharper picture, cut to head and shoulders"
+                if video is not None and video.count == 1
+                else "move the segment to where a face shows, or unmark it"
+            )
+            raise FaceError(f"no face found in {where}; {tip}")
         lost = sum(track.at(i) is None for i in range(lo, hi))
         if lost:
             self.report.note(f"{where}: no usable face on {lost} of {hi - lo} frames; they pass through")
@@ -152,16 +166,26 @@ class Casting:
 
     def _driver(self, segment: Segment, effect: type[Effect]) -> Driver:
         named = segment.params.get("driver")
-        if not isinstance(named, str):
+        if not isinstance(named, str) or not named:
             raise ParamError(f"{effect.name} needs driver=FILE, a video of a face (segment {segment.id})")
+        recording = self.registry.recording(Path(named))
+        if recording is not None:
+            return Driver(named, None, recording.rate, recording)
         info = probe(Path(named))
         if info.video is None:
             raise MediaError(f"{named} has no picture, so it cannot drive a face (segment {segment.id})")
         with VideoSource(info.path) as source:
-            tracks = analyse_faces(source, 0, info.video.count, self.cache, None)
-        track = choose(tracks, "largest", 0, info.video.count)
+            tracks = analyse_faces(source, 0, info.video.count, self.cache, self._analysed)
+        format, whose = info.video.format, str(segment.params.get("driver_face", "largest"))
+        try:
+            track = choose(tracks, whose, 0, info.video.count, (format.width, format.height))
+        except FaceError as error:
+            raise FaceError(f"{error} (driver {named}, segment {segment.id})") from None
         if track is None:
-            raise FaceError(f"no face found in the driver {named} (segment {segment.id})")
+            raise FaceError(
+                f"no face found in the driver {named} (segment {segment.id}); a driver needs a face at least 60 pixels "
+                "wide that looks ahead"
+            )
         return Driver(named, track, info.video.rate)
 
 

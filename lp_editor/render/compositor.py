@@ -79,12 +79,12 @@ def _resample(array: FloatImage | None, box: Box, wanted: Box, aligned: Box) -> 
     if array is None:
         return None
     if array.shape[:2] != (box.height, box.width):
-        array = cv2.resize(array, (box.width, box.height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        array = np.asarray(cv2.resize(array, (box.width, box.height), interpolation=cv2.INTER_LINEAR), np.float32)
     array = array[wanted.y0 - box.y0 : wanted.y1 - box.y0, wanted.x0 - box.x0 : wanted.x1 - box.x0]
     if wanted == aligned:
         return np.ascontiguousarray(array, np.float32)
-    pad = [(wanted.y0 - aligned.y0, aligned.y1 - wanted.y1), (wanted.x0 - aligned.x0, aligned.x1 - wanted.x1)]
-    return np.pad(array, pad + [(0, 0)] * (array.ndim - 2)).astype(np.float32)
+    around = (wanted.y0 - aligned.y0, aligned.y1 - wanted.y1, wanted.x0 - aligned.x0, aligned.x1 - wanted.x1)
+    return np.asarray(cv2.copyMakeBorder(array, *around, cv2.BORDER_CONSTANT, value=(0.0,) * 4), np.float32)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _coarser(array: FloatImage, step: tuple[int, int]) -> FloatImage:
         return array
     height, width = array.shape[:2]
     size = (-(-width // step[0]), -(-height // step[1]))
-    return cv2.resize(array, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _coarser_flow(flow: FloatImage | None, step: tuple[int, int]) -> FloatImage | None:
@@ -147,11 +147,10 @@ def _change_plane(filmed: Plane, out: Plane, box: Box, change: _Change, format: 
     """Write one plane's box: moved, toned and painted where the mask says, as filmed elsewhere."""
     window = filmed[box.y0 : box.y1, box.x0 : box.x1]
     touched = np.zeros(window.shape, bool)
-    new = window
+    value = window.astype(np.float32)
     if change.flow is not None:
         touched |= strongest(change.flow) >= STILL
-        new = np.where(touched, moved(filmed, box, change.flow), window)
-    value = new.astype(np.float32)
+        np.copyto(value, moved(filmed, box, change.flow), where=touched)
     if change.add is not None:
         value += change.add
         touched |= np.abs(change.add) >= UNSEEN * min(format.peak, 255)
@@ -159,7 +158,9 @@ def _change_plane(filmed: Plane, out: Plane, box: Box, change: _Change, format: 
         value += change.alpha * (change.cover - value)
         touched |= change.alpha > 0
     touched &= change.mask > 0
-    value = window + change.mask * (value - window)
+    value -= window
+    value *= change.mask
+    value += window
     target = out[box.y0 : box.y1, box.x0 : box.x1]
     np.copyto(target, format.rounded(value), where=touched)
 

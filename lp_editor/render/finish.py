@@ -65,6 +65,8 @@ class Finishing:
     face: Face
     amounts: Mapping[str, float]
     gain: Array | None
+    others: Sequence[Face] = ()
+    """Who else is in the picture: their faces are left alone."""
 
 
 def finished(picture: Picture, asked: Finishing) -> Patch | None:

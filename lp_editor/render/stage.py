@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -21,13 +22,14 @@ from lp_editor.effect import FINISHES
 from lp_editor.engine import Engine, Look, Patch
 from lp_editor.face import Face, FacePicture, FaceTrack
 from lp_editor.media.picture import Picture, VideoFormat, fit
-from lp_editor.plan import FacePlan, Plan, Shot
+from lp_editor.plan import Drive, FacePlan, Plan, Shot
 from lp_editor.render import finish, joints
 from lp_editor.render.ahead import ahead
 from lp_editor.render.calls import Wish, synthesized
 from lp_editor.render.cast import Cast
 from lp_editor.render.compositor import apply_patches, matte
-from lp_editor.render.drive import driven
+from lp_editor.render.crowd import spared
+from lp_editor.render.drive import Performers, driven
 from lp_editor.render.finish import WINDOW, Finishing, Flicker, finished
 from lp_editor.render.footage import Footage, Sources, face_picture, runs
 from lp_editor.render.morph import dissolve
@@ -109,7 +111,9 @@ class Stage:
     sources: Sources
     report: Report
     patches: PatchStore
+    performers: Performers = field(default_factory=Performers)
     _looks: dict[tuple[str, str], Look] = field(default_factory=dict)
+    _drivers: dict[int, str] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     # --- pictures -------------------------------------------------------------------------------------------------
@@ -153,6 +157,7 @@ class Stage:
                 for asked in edited.finishing:
                     patch = finished(picture, asked)
                     if patch is not None:
+                        patch = spared(patch, asked.face, asked.others)
                         picture = apply_patches(picture, [patch])
                         patches.append(patch)
                 changed = matte(patches, picture.format)
@@ -225,7 +230,8 @@ class Stage:
             if amounts["deflicker"] > 0:
                 with self.sources.lent(footage.info.path) as source, self.report.profile.step("deflicker"):
                     gains = flickers[plan.face].gains(source, [index])
-            found.append(Finishing(face, amounts, gains.get(index)))
+            others = [f for o in self.cast.others(footage.strip.key, plan.face) if (f := o.at(index))]
+            found.append(Finishing(face, amounts, gains.get(index), others))
         return found
 
     def _edited_frames(self, strip: Strip, read: Generator[list[_Frame], None, None]) -> Iterator[_Edited]:
@@ -272,7 +278,16 @@ class Stage:
         for one, found, of, made in zip(asked, stored, todo, self._synthesized(missing), strict=True):
             for i, patch in zip(of, made, strict=True):
                 found[i] = self._kept(footage, one, i, patch)
-        return [[patch for patch in found if not isinstance(patch, KeyError)] for found in stored]
+        made_of = [[patch for patch in found if not isinstance(patch, KeyError)] for found in stored]
+        return [self._spared(footage, one, found) for one, found in zip(asked, made_of, strict=True)]
+
+    def _spared(self, footage: Footage, asked: _Asked, made: Sequence[Patch | None]) -> list[Patch | None]:
+        """A face's patches without what they would change of other faces."""
+        others = self.cast.others(footage.strip.key, asked.plan.face)
+        return [
+            patch and spared(patch, face.face, [f for o in others if (f := o.at(i))])
+            for patch, face, i in zip(made, asked.faces, asked.at, strict=True)
+        ]
 
     def _keeps(self, asked: _Asked) -> bool:
         """Whether a face's patches are stored."""
@@ -352,7 +367,7 @@ class Stage:
     def _describe_face(self, footage: Footage, plan: FacePlan, rows: slice, first: int, count: int) -> list[object]:
         track = self.cast.tracks[footage.strip.key, plan.face]
         drives = [
-            [d.driver.path, d.relative, d.regions, digest(d.frames[rows], d.strength[rows], *_track_points(d.driver.track))]
+            [d.relative, d.regions, d.rest, d.smooth, d.mirror, self._driver_digest(d), digest(d.frames[rows], d.strength[rows])]
             for d in plan.drives
         ]  # fmt: skip
         engine: list[object] = []
@@ -360,6 +375,7 @@ class Stage:
             engine = [self.engine.fingerprint, self.look(footage, plan.face, track).fingerprint]
         return [
             *engine, digest(*_arrays(plan.controls[rows])), self.points_digest(footage, track, first, count), drives,
+            *(self.points_digest(footage, one, first, count) for one in self.cast.others(footage.strip.key, plan.face)),
             *self._describe_finish(footage, plan, rows, first, count),
         ]  # fmt: skip
 
@@ -375,6 +391,15 @@ class Stage:
             around = [f.points if (f := track.at(i)) else None for i in window]
         return ["finish", finish.VERSION, digest(asked, *around)]
 
+    def _driver_digest(self, drive: Drive) -> str:
+        """A name for all that a driver says, worked out once."""
+        driver = drive.driver
+        with self._lock:
+            if id(driver) not in self._drivers:
+                said = [Path(driver.path).read_bytes()] if driver.recording else _track_points(driver.track)
+                self._drivers[id(driver)] = digest(driver.path, *said)
+            return self._drivers[id(driver)]
+
     def points_digest(self, footage: Footage, track: FaceTrack | None, first: int, count: int) -> str:
         """A name for the landmarks that some program frames of a strip show."""
         if track is None:
@@ -389,8 +414,8 @@ def _faces(frames: Sequence[_Frame]) -> int:
     return sum(len(frame.faces) for frame in frames)
 
 
-def _track_points(track: FaceTrack) -> list[object]:
-    return [f.points if f else None for f in track.faces]
+def _track_points(track: FaceTrack | None) -> list[object]:
+    return [f.points if f else None for f in track.faces] if track else []
 
 
 def _arrays(controls: Controls) -> tuple[NDArray[np.float64], ...]:

@@ -104,12 +104,13 @@ def test_where_resolve_does_not_import_media_the_project_file_is_imported(projec
 
 def test_a_render_in_a_compound_clip_comes_by_the_project_file(project: FakeProject) -> None:
     timeline = project.timelines[0]
-    inside = {"renders": [], "nested": ["/r/inner.mov"], "checks": [], "notes": [], "losses": ["a title"], "output": "/r/cut.otio"}
+    written = str(timeline.otio)
+    inside = {"renders": [], "nested": ["/r/inner.mov"], "checks": [], "notes": [], "losses": ["a title"], "output": written}
     made = resolve_script.Return(cast(Any, project), cast(Any, timeline), inside, "replace", lambda *_: None).made()
     assert made.splitlines() == [
         "Imported as a new timeline “my cut lp 1”, for inner.mov lies in a compound clip.", "lost: a title",
     ]  # fmt: skip
-    assert [path for path, _ in project.imported] == ["/r/cut.otio"]
+    assert [path for path, _ in project.imported] == [written]
 
 
 def test_what_stops_it_is_one_sentence(project: FakeProject, tmp_path: Path) -> None:

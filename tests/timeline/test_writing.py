@@ -325,15 +325,17 @@ def test_nests_freezes_reverse_and_higher_tracks_survive(name: str, tmp_path: Pa
     assert (found.source, found.record) == (nest.source, nest.record)
 
 
-def test_drop_frame_is_taken_from_the_file_and_goes_out_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", [107892, 108000, 0, 5000])
+@pytest.mark.parametrize("drop", [True, False])
+def test_drop_frame_is_taken_from_the_file_and_goes_out_again(drop: bool, start: int, tmp_path: Path) -> None:
     rate = F(30000, 1001)
     media = Media("file", "a.mov", "/m/a.mov", Path("/m/a.mov"), Span(F(0), F(100)), rate)
     clip = Clip("", "a", media, Span(F(1), 30 / rate), Span(F(0), 30 / rate), rate, place="V1/1")
-    project = Project("d", rate, 107892 / rate, (Track("V1", "video", (clip,)),), True)
-    document = replace(new_document(tmp_path / "d.otio", project), project=project)
-    for name in ("d.xml", "d.fcpxml", "d.edl"):
-        again = document.save(tmp_path / name).project
-        assert (again.drop_frame, again.rate, again.start) == (True, rate, project.start), name
+    project = Project("d", rate, start / rate, (Track("V1", "video", (clip,)),), drop)
+    document = new_document(tmp_path / "d.otio", project)
+    for name in ("d.xml", "d.fcpxml", "d.edl", "d.otio", "resolve.otio"):
+        again = document.save(tmp_path / name, "resolve" if name.startswith("resolve") else "").project
+        assert (again.drop_frame, again.rate, again.start) == (drop, rate, project.start), name
 
 
 @pytest.mark.parametrize("came", [".otio", ".xml", ".fcpxml"])

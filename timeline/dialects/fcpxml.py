@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lp_editor.errors import ProjectError
 from lp_editor.timeline.dialects.markup import Element, Markup
-from lp_editor.timeline.dialects.source import DEEPEST_NEST, ZERO, Reading, chosen, laid, paced
+from lp_editor.timeline.dialects.source import DEEPEST_NEST, NEST, ZERO, Reading, chosen, laid, paced
 from lp_editor.timeline.model import Clip, Item, Marker, Media, Nest, Project, Span, Track, Transition
 from lp_editor.timeline.timecode import exact_rate
 from lp_editor.timeline.urls import SCHEME, file_name, url_to_path
@@ -295,7 +295,7 @@ def _marker(element: Element, time: Fraction, rate: Fraction) -> Marker:
 def _clip(element: Element, record: Span, start: Fraction, pace: Fraction, place: Place, book: Book) -> Iterator[Found]:
     """The picture and the sound of one element."""
     enabled = element.attributes.get("srcEnable", "all")
-    book.reading.counted()
+    book.reading.counted(NEST if composed(element) else 1)
     inside = tuple(_inside(element, place.rate, book)) if composed(element) else ()
     shape = _Shape(element, record, start, pace, place, book, inside)
     for kind in ("video", "audio"):

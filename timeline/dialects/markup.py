@@ -130,6 +130,8 @@ def spliced(content: bytes, splices: Sequence[Splice], start: int, end: int) -> 
 def parse(raw: bytes, path: Path) -> Markup:
     """Parse a file. Raises `ProjectError` for what is not well formed, declares entities or is nested without end."""
     content, encoding = _decoded(raw, path)
+    if content.count(b"<") - content.count(b"</") > 2 * MOST_ELEMENTS:  # before any of them takes time
+        raise ProjectError(f"{path} holds more than {MOST_ELEMENTS:,} elements; that is no cut")
     builder = _Builder(content, path)
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True

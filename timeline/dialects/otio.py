@@ -561,9 +561,10 @@ def external_reference(path: str, available: Span | None, rate: Fraction, name: 
 
 def new_tree(project: Project) -> Node:
     """A new ``.otio`` of a project, without our marks."""
+    counts = {OURS: {"drop_frame": project.drop_frame}} if drops(project.rate) else {}
     return {
         "OTIO_SCHEMA": "Timeline.1",
-        "metadata": {},
+        "metadata": counts,
         "name": project.name,
         "global_start_time": rational(project.start, project.rate),
         "tracks": _new_stack("tracks", project.tracks, project.rate)

@@ -20,6 +20,9 @@ MOST_CLIPS = 200_000
 DEEPEST_NEST = 60
 """Sequences inside one another beyond this are no cut."""
 
+NEST = 10
+"""Clips that a sequence inside another counts for: it is looked through wherever it shows."""
+
 ZERO = Fraction(0)
 
 
@@ -83,9 +86,9 @@ class Reading:
         if text not in self.notes:
             self.notes.append(text)
 
-    def counted(self) -> None:
-        """Count one more clip. Raises `ProjectError` when there are too many."""
-        self.count += 1
+    def counted(self, many: int = 1) -> None:
+        """Count one more clip, or what takes as long to read. Raises `ProjectError` when there are too many."""
+        self.count += many
         if self.count > MOST_CLIPS:
             raise ProjectError(f"{self.path} shows more than {MOST_CLIPS} clips; that is no cut")
 

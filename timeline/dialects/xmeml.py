@@ -16,7 +16,7 @@ from typing import Literal
 
 from lp_editor.errors import ProjectError, TimeError
 from lp_editor.timeline.dialects.markup import Element, Markup
-from lp_editor.timeline.dialects.source import DEEPEST_NEST, ZERO, Reading, chosen, laid, paced
+from lp_editor.timeline.dialects.source import DEEPEST_NEST, NEST, ZERO, Reading, chosen, laid, paced
 from lp_editor.timeline.model import Clip, Item, Marker, Media, Nest, Project, Span, Track, Transition
 from lp_editor.timeline.timecode import NTSC, drops, exact_number, timecode_seconds
 from lp_editor.timeline.urls import file_name, url_to_path
@@ -261,7 +261,7 @@ def _nest(
         raise ProjectError(f"{book.reading.path}: the sequence {inner.value('name')[:60]!r} lies inside itself")
     if len(book.inside) >= DEEPEST_NEST:
         raise ProjectError(f"{book.reading.path}: more than {DEEPEST_NEST} sequences lie inside one another")
-    book.reading.counted()
+    book.reading.counted(NEST)
     book.inside.append(key)
     rate = rate_of(inner)
     kind: Literal["video", "audio"] = "audio" if place.split(">")[-1].startswith("A") else "video"
