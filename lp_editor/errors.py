@@ -45,5 +45,9 @@ class OutputError(LpEditorError):
     """A result cannot be written: it exists already, or the place does not take it."""
 
 
+class CacheError(LpEditorError):
+    """What is kept from earlier work is damaged or gone, where it cannot simply be made again."""
+
+
 class Cancelled(LpEditorError):
     """The user stopped the work."""

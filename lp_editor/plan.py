@@ -7,6 +7,7 @@ per region), then the sum of the offsets, clamped, then the targets (weighted me
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from lp_editor.controls import (
     parts_of,
 )
 from lp_editor.effect import FINISHES, Crossing, Edit, JointEffect, Performance, Scene, Sound
-from lp_editor.errors import ParamError, UnknownEffectError
+from lp_editor.errors import LpEditorError, ParamError, PluginError, UnknownEffectError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.recording import Recording
 from lp_editor.registry import Registry
@@ -217,6 +218,13 @@ def _named(where: str) -> Iterator[None]:
         yield
     except (ParamError, UnknownEffectError) as error:
         raise type(error)(f"{error} ({where})") from error
+    except LpEditorError:
+        raise
+    except Exception as error:  # a stranger's code may raise anything
+        if os.environ.get("LP_EDITOR_DEBUG"):
+            raise
+        said = " ".join(str(error).split()) or "no words"
+        raise PluginError(f"the effect failed: {type(error).__name__}: {said} ({where})") from error
 
 
 def plan(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -45,14 +45,20 @@ class Registry:
         self._pm.add_hookspecs(hooks)
         self.problems: list[str] = []
         """Plugins that did not load, each with its reason; they are skipped."""
+        self._remade: tuple[Callable[..., Registry], tuple[object, ...]] = (Registry, plugins)
         self._own: Path | None = None
         for plugin in plugins:
             self._register(plugin, None)
+
+    def __reduce__(self) -> tuple[Callable[..., Registry], tuple[object, ...]]:
+        """In another process: its installed plugins, or the same ones again."""
+        return self._remade
 
     @classmethod
     def installed(cls) -> Registry:
         """The plugins installed in this environment, ours and everyone else's alike, and the user's own presets."""
         registry = cls()
+        registry._remade = (Registry.installed, ())
         registry._own = personal.folder()
         for entry in sorted(entry_points(group=hooks.PROJECT), key=lambda e: e.name):
             try:

@@ -63,6 +63,7 @@ ONLY_IN = {
     "pocketsphinx": ("speech",),
     "hama": ("speech",),
     "espeakng_loader": ("speech",),
+    "ray": ("render",),
 }
 """Libraries that one part meets, for all the others."""
 

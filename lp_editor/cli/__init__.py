@@ -42,9 +42,11 @@ def parser() -> Parser:
     """The whole command line."""
     from lp_editor import __version__
     from lp_editor.cli import (
+        cache,
         catalogue,
         demo,
         editing,
+        farm,
         hosts,
         models,
         people,
@@ -69,6 +71,7 @@ def parser() -> Parser:
         project,
         editing,
         rendering,
+        farm,
         provenance,
         hosts,
         serve,
@@ -77,6 +80,7 @@ def parser() -> Parser:
         speech,
         catalogue,
         models,
+        cache,
     ):
         module.add(commands)
     return top

@@ -64,6 +64,25 @@ class _JsonLines:
         print(json.dumps(line), flush=True)
 
 
+class OpenJdLines:
+    """Lines on the standard output that Open Job Description reads ("How Jobs Are Run", 2023-09): per cent, and what is done."""
+
+    def __init__(self) -> None:
+        self._told: tuple[str, int] = ("", -1)
+        self._lock = Lock()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """See `Progress`."""
+        now = (stage, 100 * done // total if total else 100)
+        with self._lock:
+            if now == self._told:
+                return
+            if now[0] != self._told[0]:
+                print(f"openjd_status: {LABELS.get(stage, stage)}", flush=True)
+            self._told = now
+            print(f"openjd_progress: {now[1]}", flush=True)
+
+
 @contextmanager
 def _bar() -> Iterator[Show]:
     columns = (

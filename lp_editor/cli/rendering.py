@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lp_editor.cli.farm import add_cluster, add_part, executor_of, part_of, render_part, watched
 from lp_editor.cli.project import add_source, opened, tell_losses
 from lp_editor.errors import OutputError
 
@@ -17,23 +18,14 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Add the commands."""
-    still = commands.add_parser(
-        "still", help="render one frame",
-        epilog="examples:\n  lp-editor still cut.otio --at 2s -o still.png\n"
-        "  lp-editor still cut.otio --at 01:00:02:00 -o both.png --compare\n",
-    )  # fmt: skip
-    add_source(still)
-    still.add_argument("--at", required=True, metavar="TIME", help="record time")
-    still.add_argument("-o", "--output", type=Path, required=True, help="a .png or .jpg")
-    still.add_argument("--compare", action="store_true", help="the frame as filmed on the left, finished on the right")
-    add_common(still)
-    still.set_defaults(run=_still)
+    _add_still(commands)
     render = commands.add_parser(
         "render", help="render the whole cut, or each marked stretch",
         epilog="examples:\n  lp-editor render cut.otio -o finished.mp4\n"
         "  lp-editor render cut.otio -o finished.mkv --codec ffv1 --matte matte.mkv\n"
         "  lp-editor render cut.otio --clips rendered/\n"
         "  lp-editor render cut.otio -o finished.mp4 --speed ultrafast --profile\n"
+        "  lp-editor render cut.otio -o finished.mp4 --ray head:6379\n"
         "  lp-editor render cut.otio -o finished.mov --smart\n"
         "\nWhat was rendered before is kept: only what changed is rendered again.\n",
     )  # fmt: skip
@@ -57,6 +49,8 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     render.add_argument("--verify", action="store_true", help="with --smart: check by decoding all of it")
     render.add_argument("--workers", type=int, metavar="N", help="how many chunks at a time; a core each by default")
+    add_cluster(render)
+    add_part(render)
     render.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     render.add_argument("--profile", action="store_true", help="print where each millisecond went")
     render.add_argument(
@@ -65,6 +59,20 @@ def add(commands: Any) -> None:
     add_common(render)
     render.set_defaults(run=_render)
     _add_roundtrip(commands)
+
+
+def _add_still(commands: Any) -> None:
+    still = commands.add_parser(
+        "still", help="render one frame",
+        epilog="examples:\n  lp-editor still cut.otio --at 2s -o still.png\n"
+        "  lp-editor still cut.otio --at 01:00:02:00 -o both.png --compare\n",
+    )  # fmt: skip
+    add_source(still)
+    still.add_argument("--at", required=True, metavar="TIME", help="record time")
+    still.add_argument("-o", "--output", type=Path, required=True, help="a .png or .jpg")
+    still.add_argument("--compare", action="store_true", help="the frame as filmed on the left, finished on the right")
+    add_common(still)
+    still.set_defaults(run=_still)
 
 
 def _add_roundtrip(commands: Any) -> None:
@@ -79,6 +87,7 @@ def _add_roundtrip(commands: Any) -> None:
         "-o", "--output", type=Path, metavar="DIR", help="where to; NAME.lp beside the project without it"
     )
     add_return(command)
+    add_cluster(command)
     command.add_argument("--json", action="store_true", help="progress and report as lines of JSON")
     add_common(command)
     command.set_defaults(run=_roundtrip)
@@ -180,13 +189,9 @@ def add_common(command: argparse.ArgumentParser) -> None:
 def settings_of(asked: argparse.Namespace) -> Settings:
     """The settings of a render as the command line asks for them."""
     from lp_editor.media.codecs import Codec, Delivery
-    from lp_editor.render.executor import LocalExecutor
     from lp_editor.render.program import Settings
     from lp_editor.render.provenance import consent_note
 
-    workers = getattr(asked, "workers", None)
-    if workers is not None and workers < 1:
-        raise OutputError(f"--workers takes 1 or more, got {workers}")
     asked_for = vars(asked)
     handles = asked_for.get("handles", 24)
     if not 0 <= handles <= 10_000:
@@ -199,8 +204,9 @@ def settings_of(asked: argparse.Namespace) -> Settings:
     )  # fmt: skip
     return Settings(
         delivery, _engine(asked), asked.device, getattr(asked, "format", None), asked.force,
-        LocalExecutor(workers), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
-        timings=getattr(asked, "timings", None), smart=asked_for.get("smart", False), verify=asked_for.get("verify", False),
+        executor_of(asked), reel=getattr(asked, "reel", None), whole=getattr(asked, "whole", False),
+        timings=getattr(asked, "timings", None), part=part_of(asked), smart=asked_for.get("smart", False),
+        verify=asked_for.get("verify", False),
         consent="" if getattr(asked, "consent", None) is None else consent_note(asked.consent),
         handles=handles,
     )  # fmt: skip
@@ -240,17 +246,19 @@ def _still(asked: argparse.Namespace) -> int:
 def _render(asked: argparse.Namespace) -> int:
     from lp_editor import verbs
     from lp_editor.cli.catalogue import installed
-    from lp_editor.cli.progress import shown, tell
+    from lp_editor.cli.progress import tell
     from lp_editor.render.program import check_output
 
     if asked.verify and not asked.smart:
         raise OutputError("--verify checks what --smart copies; give both, or neither")
     document = opened(asked)
     settings, registry = settings_of(asked), installed()
+    if settings.part is not None:
+        return render_part(asked, document, settings, registry)
     if asked.clips is None:
         if asked.matte == Path():
             raise OutputError("--matte needs a file name beside -o: --matte matte.mkv")
-        with shown(asked.quiet, asked.json) as progress:
+        with watched(asked) as progress:
             report = verbs.render(
                 document, asked.output, settings, matte=asked.matte, registry=registry, progress=progress
             )
@@ -263,7 +271,7 @@ def _render(asked: argparse.Namespace) -> int:
     target = asked.clips / document.returned_name
     if target.exists():
         check_output(target, asked.force)
-    with shown(asked.quiet, asked.json) as progress:
+    with watched(asked) as progress:
         relinked, report = verbs.render_stretches(
             document, asked.clips, settings, matte=asked.matte is not None, registry=registry, progress=progress
         )

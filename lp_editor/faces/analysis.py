@@ -7,9 +7,10 @@ tracker needs about 15 frames to settle (mesh_engine notes, 1), and it is kept u
 from __future__ import annotations
 
 import io
-import zipfile
+import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,11 +18,12 @@ from typing import Protocol, overload
 
 import numpy as np
 
+from lp_editor.errors import CacheError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.faces.identity import ANOTHER, SAME_PERSON, alike
 from lp_editor.faces.search import overlap
 from lp_editor.faces.track import KEEP, Tracklet, follow, smoothed
-from lp_editor.files import make_folder, write_bytes
+from lp_editor.files import make_folder, read_sealed, sealed, write_bytes
 from lp_editor.media.picture import Picture
 from lp_editor.media.probe import MediaInfo
 
@@ -124,8 +126,11 @@ class StoredFaces(Sequence[Face | None]):
 
 @lru_cache(maxsize=6)
 def _stored(path: Path) -> list[Tracklet]:
-    """A stored window; the last few stay at hand."""
-    return _unpack(path.read_bytes())
+    """A stored window; the last few stay at hand. Raises `CacheError` where it is not what was stored any more."""
+    content = read_sealed(path)
+    if content is None:
+        raise CacheError(f"{path} was deleted or damaged while it was needed; run the same command again")
+    return _unpack(content)
 
 
 @dataclass
@@ -170,13 +175,14 @@ def _sameness(chain: _Chain, part: _Part, tracklet: Tracklet, head: Face) -> flo
 
 def _window(source: PictureSource, number: int, path: Path) -> list[Tracklet]:
     """The tracklets of one window, from its file or found now."""
-    try:
-        return _unpack(path.read_bytes())
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
-        pass  # not there yet, or damaged: found (again) below
-    content = _pack(_analyse(source, number))
+    stored = read_sealed(path)
+    if stored is not None:
+        with suppress(OSError):
+            os.utime(path)  # used now: it is not the first to go where the cache grows too large
+        return _unpack(stored)
+    content = _pack(_analyse(source, number))  # not there yet, or damaged
     make_folder(path.parent)
-    write_bytes(path, content)
+    write_bytes(path, sealed(content))
     _stored.cache_clear()
     return _unpack(content)
 

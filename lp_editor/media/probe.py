@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
@@ -81,8 +81,34 @@ class MediaInfo:
     drop_frame: bool = False
     """Whether that timecode is drop frame."""
     reel: str = ""
+    version: Version | None = None
+    """Of a file, what it was when it was looked into."""
     provenance: str = ""
     """What a file that we rendered says was done to it, as it stands there."""
+
+
+Version: TypeAlias = tuple[int, int]
+"""What a changed file can be known by at once: bytes, and nanoseconds of its last change."""
+
+
+def check_unchanged(info: MediaInfo) -> None:
+    """Raise a `MediaError` where a file is not any more what it was when it was looked into: nothing may be made of both."""
+    try:
+        stat = info.path.stat()
+        now = stat.st_size, stat.st_mtime_ns
+        if info.version in (None, now) or _identity(info.path, now) == info.identity:
+            return
+    except OSError as error:
+        raise MediaError(
+            f"{info.path} is gone ({error.strerror}) while it is worked on; put it back and run the same command again"
+        ) from error
+    raise MediaError(f"{info.path} was changed while it was worked on; run the same command again")
+
+
+@lru_cache(maxsize=16)
+def _identity(path: Path, version: Version) -> str:
+    """The identity of a file as it is now; one that was only touched is looked into once."""
+    return identity(path)
 
 
 RATES = (1000, 1_000_000)
@@ -155,7 +181,7 @@ def probe(path: Path) -> MediaInfo:
 
 
 @lru_cache(maxsize=256)
-def _probed(path: Path, version: tuple[int, int] | None) -> MediaInfo:
+def _probed(path: Path, version: Version | None) -> MediaInfo:
     """`probe` of a file as it is now; errors are not remembered."""
     with opened(path) as container:
         video = next((s for s in container.streams.video if not _is_cover(s)), None)
@@ -170,7 +196,8 @@ def _probed(path: Path, version: tuple[int, int] | None) -> MediaInfo:
         timecode = _timecode(text, info.rate) if info else None
         reel, comment = _tag(tags, "reel_name"), _tag([container.metadata], "comment")
         told = comment if comment.startswith(RECORD) else ""
-        return MediaInfo(path, identity(path), info, sounds, timecode, timecode is not None and ";" in text, reel, told)
+        dropping = timecode is not None and ";" in text
+        return MediaInfo(path, identity(path), info, sounds, timecode, dropping, reel, version, told)
 
 
 def comment_of(path: Path) -> str:
@@ -346,7 +373,9 @@ def probe_sequence(common: Path, numbers: Numbers) -> MediaInfo:
         raise MediaError(f"{common} has no files; put them back or relink the project")
     first = next(n for n in there if (n - numbers.first) % numbers.step == 0 or n == there[-1])
     first -= (first - numbers.first) % numbers.step
-    files = FrameFiles(numbering, first, numbers.step, numbers.missing)
+    stats = [(n, numbering.file(n).stat()) for n in there]
+    versions = {numbering.file(n).name: (s.st_size, s.st_mtime_ns) for n, s in stats}
+    files = FrameFiles(numbering, first, numbers.step, numbers.missing, versions)
     start = probe(numbering.file(there[0]))
     if start.video is None:
         raise MediaError(f"{start.path} holds no picture")
@@ -355,7 +384,6 @@ def probe_sequence(common: Path, numbers: Numbers) -> MediaInfo:
         start.video, rate=numbers.rate, count=count, duration=count / numbers.rate, variable=False,
         times=range(count), keyframes=range(count), time_base=1 / numbers.rate, files=files,
     )  # fmt: skip
-    stats = ((n, numbering.file(n).stat()) for n in there)
     marks = ",".join(f"{n}:{s.st_size}:{s.st_mtime_ns}" for n, s in stats)
     name = blake2b(f"{start.identity}|{files.first}|{files.step}|{files.missing}|{marks}".encode(), digest_size=16)
     return MediaInfo(common, name.hexdigest(), video, (), None)

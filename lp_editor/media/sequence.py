@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -71,6 +71,19 @@ class FrameFiles:
     step: int
     missing: Literal["error", "hold", "black"]
     """What a frame without its file is."""
+    versions: Mapping[str, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
+    """Bytes and time of change of every file when it was looked at, by its name."""
+
+    def check(self, path: Path) -> None:
+        """Raise a `MediaError` where a file is not what it was when it was looked at."""
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise MediaError(
+                f"{path} is gone ({error.strerror}) while it is worked on; put it back and run the same command again"
+            ) from error
+        if self.versions.get(path.name) != (stat.st_size, stat.st_mtime_ns):
+            raise MediaError(f"{path} was changed while it was worked on; run the same command again")
 
     def file(self, index: int) -> Path | None:
         """The file of a frame; of a held one, that of the last frame that has one; None for black.

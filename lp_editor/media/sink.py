@@ -21,7 +21,7 @@ from av.error import ArgumentError, FFmpegError, InvalidDataError
 from numpy.typing import NDArray
 
 from lp_editor.errors import MediaError, OutputError
-from lp_editor.files import write_whole
+from lp_editor.files import remedy, sweep, write_whole
 from lp_editor.media.codecs import (
     CONTAINERS,
     DNXHR_MATRICES,
@@ -115,6 +115,8 @@ def encode_chunk(
     try:
         _encode_film(path, frames, taken, rate, delivery)
     except FFmpegError as error:
+        if remedy(error):
+            raise  # the disk's fault, told as such
         size = f"{taken.width}x{taken.height} {taken.pix_fmt}"
         raise OutputError(
             f"{delivery.codec.value} cannot be made of {size} ({error.strerror}); use another --codec or --format"
@@ -231,6 +233,7 @@ def join_chunks(
     delivery = delivery_of(asked)
     check_delivery(output, delivery)
     sounds = [] if sound is None else [sound] if isinstance(sound, SoundTrack | CopiedSound) else list(sound)
+    sweep(output)
     job = _Join(chunks, counts, rate, delivery, sounds, slate or Slate())
 
     def write(path: Path) -> None:
@@ -267,6 +270,7 @@ class _Join:
             video.time_base, video.codec_context.framerate = 1 / self.rate, self.rate
             if self.delivery.codec is Codec.HEVC and container in ("mp4", "mov"):
                 video.codec_context.codec_tag = "hvc1"  # what Apple's players open
+            file.flags |= BITEXACT  # the same cut gives the same file
             self._say(file, video)
             heard = [_sounding(file, s, self.delivery.sound_codec) for s in self.sounds]
             for packet, _ in merge(self._video_packets(video), *heard, key=_second):

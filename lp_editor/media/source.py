@@ -19,7 +19,7 @@ from av.error import FFmpegError
 from lp_editor.errors import MediaError
 from lp_editor.media.frames import from_frame
 from lp_editor.media.picture import Picture, recoded
-from lp_editor.media.probe import MediaInfo, VideoInfo, decoded, opened, probe
+from lp_editor.media.probe import MediaInfo, VideoInfo, check_unchanged, decoded, opened, probe
 
 STRAIGHT_ON = 24
 """A frame at most this far ahead is decoded towards, even where a key frame lies between."""
@@ -82,11 +82,16 @@ class VideoSource:
             return self._last[1]
         try:
             picture = self._read(index)
+        except MediaError:
+            self._check()  # what became of the file says more than what became of the frame
+            raise
         except (FFmpegError, ValueError, TypeError, ArithmeticError) as error:
             # what damage does to a frame: planes that are missing, times that are none
             self._decoded = None
+            self._check()
             reason = getattr(error, "strerror", None) or error
             raise MediaError(f"{self.info.path}: frame {index} cannot be decoded ({reason})") from error
+        self._check()
         have, meant = picture.format, self.video.format
         if (have.width, have.height, have.pix_fmt) != (meant.width, meant.height, meant.pix_fmt):
             raise MediaError(
@@ -95,6 +100,10 @@ class VideoSource:
             )
         self._last = (index, picture)
         return picture
+
+    def _check(self) -> None:
+        """After reading: that it was the file that was looked into."""
+        check_unchanged(self.info)
 
     def frames(self, indices: Sequence[int]) -> Iterator[Picture]:
         """Pictures by number, ascending for speed; repeats and jumps are allowed."""
@@ -161,6 +170,9 @@ class SequenceSource(VideoSource):
     def close(self) -> None:
         """Nothing is open."""
 
+    def _check(self) -> None:
+        """Every file is looked at when it is read."""
+
     def _read(self, index: int) -> Picture:
         files, format = self.video.files, self.video.format
         assert files is not None
@@ -173,6 +185,8 @@ class SequenceSource(VideoSource):
             if frame is None:
                 raise MediaError(f"{path} holds no picture that can be decoded")
             picture = from_frame(frame, self._aspect, self.video.turn)
+        if files.versions:
+            files.check(path)
         have = picture.format
         if (have.width, have.height) != (format.width, format.height):
             raise MediaError(

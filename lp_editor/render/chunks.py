@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from queue import Queue
+from threading import Event as StopSignal
 from threading import Thread
 from time import perf_counter
 
 import numpy as np
 
+from lp_editor.errors import CacheError, Cancelled, MediaError
 from lp_editor.media.codecs import Codec, Delivery, delivered
 from lp_editor.media.picture import Picture, VideoFormat, recoded
 from lp_editor.media.sink import encode_chunk
@@ -34,26 +36,41 @@ SUFFIX, MATTE_SUFFIX = ".mkv", ".matte.mkv"
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some frames of one event, with the name of their content."""
+    """Some frames of one event, with the name of their content, and what they are made into."""
 
     node: Node
     first: int
     count: int
     key: str
+    format: VideoFormat
+    delivery: Delivery
 
 
 def chunked(stage: Stage, events: Sequence[Event], delivery: Delivery) -> list[Chunk]:
     """The events cut into chunks and named."""
     return [
-        Chunk(event.picture, first, count, _key(stage, event.picture, first, count, delivery))
+        Chunk(
+            event.picture, first, count, _key(stage, event.picture, first, count, delivery), stage.format, delivery
+        )
         for event in events
-        for first, count in _runs(event)
-    ]
+        for first, count in runs(event)
+    ]  # fmt: skip
 
 
-def _runs(event: Event) -> Iterator[tuple[int, int]]:
+def runs(event: Event) -> Iterator[tuple[int, int]]:
+    """First frame and count of each chunk of an event."""
     for first in range(event.first, event.stop, CHUNK):
         yield first, min(CHUNK, event.stop - first)
+
+
+def check_name(stage: Stage, chunk: Chunk) -> None:
+    """Raise a `MediaError` where a chunk would be another here than where it was named."""
+    here = replace(stage, format=chunk.format)
+    if _key(here, chunk.node, chunk.first, chunk.count, chunk.delivery) != chunk.key:
+        raise MediaError(
+            "the media, their analysis or the engine are not the same here as where the render was started; "
+            "every machine needs the same files under the same paths, and the same lp-editor"
+        )
 
 
 def _key(stage: Stage, node: Node, first: int, count: int, delivery: Delivery) -> str:
@@ -77,6 +94,8 @@ class ChunkWork:
     total: int
     progress: Progress
     report: Report
+    halt: StopSignal = field(default_factory=StopSignal)
+    """Set where the chunks that are being made are not wanted any more."""
 
     def missing(self, chunk: Chunk) -> bool:
         """Whether a chunk (or its matte, if asked for) is still to be made."""
@@ -84,24 +103,44 @@ class ChunkWork:
             return True
         return not self.store.has(chunk.key, SUFFIX)
 
+    def todo(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """The chunks that are still to be made, each once."""
+        return [chunk for chunk in {chunk.key: chunk for chunk in chunks}.values() if not self._kept(chunk)]
+
+    def _kept(self, chunk: Chunk) -> bool:
+        """Whether a chunk and its matte are there as they were written; damaged ones are told of."""
+        suffixes = (SUFFIX, MATTE_SUFFIX) if self.with_matte else (SUFFIX,)
+        there = [suffix for suffix in suffixes if self.store.has(chunk.key, suffix)]
+        kept = [suffix for suffix in there if self.store.keeps(chunk.key, suffix)]
+        if kept != there:
+            self.report.note("a chunk in the cache was damaged and is made again")
+        return len(kept) == len(suffixes)
+
     def make(self, chunk: Chunk) -> None:
-        """Render and store one chunk, and its matte."""
-        self._make(chunk)
+        """Render and store one chunk, and its matte, unless another render of the same did so meanwhile.
+
+        Raises `Cancelled` where ``halt`` is set before it is done.
+        """
+        if self.missing(chunk):
+            self._make(chunk)
+        else:
+            self.progress("frames", self.report.add_found(chunk.count), self.total)
         return_free_pages()
 
     def _make(self, chunk: Chunk) -> None:
-        with closing(self._counted(self.stage.frames(chunk.node, chunk.first, chunk.count))) as frames:
+        stage = replace(self.stage, format=chunk.format)
+        with closing(self._counted(stage.frames(chunk.node, chunk.first, chunk.count))) as frames:
             self._written(chunk, frames)
 
     def _written(self, chunk: Chunk, frames: Iterator[Finished]) -> None:
         if not self.with_matte:
-            self._encode(chunk, (self._shown(f) for f in frames))
+            self._encode(chunk, (_shown(f, chunk.delivery) for f in frames))
             return
         mattes: Queue[Picture | None] = Queue(8)
-        writer = _MatteWriter(self.store, chunk.key, self.stage.plan.rate, self.stage.format, mattes)
+        writer = _MatteWriter(self.store, chunk.key, self.stage.plan.rate, chunk.format, mattes)
         writer.start()
         try:
-            self._encode(chunk, (self._shown(f) for f in _fork(frames, mattes)))
+            self._encode(chunk, (_shown(f, chunk.delivery) for f in _fork(frames, mattes)))
         finally:
             mattes.put(None)
             writer.join()
@@ -109,23 +148,26 @@ class ChunkWork:
             raise writer.error
 
     def _encode(self, chunk: Chunk, pictures: Iterator[Picture]) -> None:
-        format, rate = self.stage.format, self.stage.plan.rate
-        self.store.put(chunk.key, SUFFIX, lambda p: encode_chunk(p, pictures, format, rate, self.delivery))
-
-    def _shown(self, frame: Finished) -> Picture:
-        """What is encoded of a frame: with alpha, opaque wherever a pixel was changed."""
-        if not self.delivery.alpha:
-            return frame.picture
-        opaque = recoded(frame.picture, delivered(frame.picture.format, self.delivery))
-        alpha = np.where(frame.matte > 0, opaque.format.peak, 0).astype(opaque.format.layout.dtype)
-        return Picture((*opaque.planes[:3], alpha), opaque.format)
+        format, rate = chunk.format, self.stage.plan.rate
+        self.store.put(chunk.key, SUFFIX, lambda p: encode_chunk(p, pictures, format, rate, chunk.delivery))
 
     def _counted(self, frames: Iterator[Finished]) -> Generator[Finished, None, None]:
         for frame in frames:
+            if self.halt.is_set():
+                raise Cancelled("the render was stopped; the same command goes on from there")
             handed = perf_counter()
             yield frame  # whoever asked for it encodes it, then asks for the next
             self.report.profile.add("encode", handed, perf_counter())
             self.progress("frames", self.report.add_rendered(1), self.total)
+
+
+def _shown(frame: Finished, delivery: Delivery) -> Picture:
+    """What is encoded of a frame: with alpha, opaque wherever a pixel was changed."""
+    if not delivery.alpha:
+        return frame.picture
+    opaque = recoded(frame.picture, delivered(frame.picture.format, delivery))
+    alpha = np.where(frame.matte > 0, opaque.format.peak, 0).astype(opaque.format.layout.dtype)
+    return Picture((*opaque.planes[:3], alpha), opaque.format)
 
 
 def _fork(frames: Iterator[Finished], mattes: Queue[Picture | None]) -> Iterator[Finished]:
@@ -171,5 +213,8 @@ def matte_format(format: VideoFormat) -> VideoFormat:
 
 
 def chunk_paths(store: ChunkStore, chunks: Sequence[Chunk], suffix: str) -> list[Path]:
-    """Where the chunks of a program lie, in order."""
-    return [store.path(chunk.key, suffix) for chunk in chunks]
+    """Where the chunks of a program lie, in order. Raises `CacheError` where one is gone."""
+    paths = [store.path(chunk.key, suffix) for chunk in chunks]
+    if gone := next((path for path in paths if not path.is_file()), None):
+        raise CacheError(f"{gone} was deleted while it was needed; run the same command again")
+    return paths

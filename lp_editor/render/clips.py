@@ -7,7 +7,7 @@ numbers it had; a retime is baked into the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
@@ -19,15 +19,16 @@ from lp_editor.media.codecs import Codec, check_delivery
 from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.plan import extents, segment_rows
 from lp_editor.registry import Registry
+from lp_editor.render.cache import trim
 from lp_editor.render.checks import checks
-from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, ChunkWork, chunk_paths, chunked
-from lp_editor.render.footage import Footage
+from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked, runs
+from lp_editor.render.executor import make_missing
+from lp_editor.render.footage import Footage, bind, check_sources
 from lp_editor.render.hearing import dubbed, dubs, with_sound
 from lp_editor.render.program import Settings, check_output, opened, settled
 from lp_editor.render.provenance import Telling, told
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.soundtrack import sound_tracks
-from lp_editor.render.stage import Stage
 from lp_editor.render.stores import ChunkStore
 from lp_editor.timeline.cut import Event, Heard, Morph, Shown, Strip, cut, strips
 from lp_editor.timeline.model import Project, Span
@@ -64,25 +65,49 @@ def render_clips(
     """
     if settings.delivery.codec.stills:
         raise OutputError("--clips writes movies; png and exr go with -o")
-    events = cut(project)
-    marked = {k: s for k, s in strips(events).items() if s.clip.segments or _joints(events, k)}
-    shown = [e for e in events if marked.keys() & strips([e]).keys()]
+    marked, shown = _marked(project)
     with opened(project, registry, shown, settings, progress, settings.handles) as stage:
-        stretches = list(_stretches(stage, marked, shown, folder, settings))
-        make_folder(folder)
-        for stretch in stretches:
-            check_output(stretch.path, settings.force)
-            if matte:
-                check_output(_matte_path(stretch.path), settings.force)
+        stretches = list(_stretches(stage.footage, project.rate, marked, shown, folder, settings))
+        if settings.part is None:
+            make_folder(folder)
+            _check_outputs(stretches, matte, settings.force)
         store = ChunkStore(settings.cache / "chunks")
         work = ChunkWork(stage, store, settings.delivery, matte, 0, progress, stage.report)
         drop = project.drop_frame
+        pieces = [_piece(stretch, work, shown) for stretch in stretches]
+        make_missing(work, [chunk for piece in pieces for chunk in piece.chunks], settings.executor, settings.part)
+        if settings.part is not None:
+            return [], stage.report
+        check_sources(stage.footage.values())
+        _check_outputs(stretches, matte, settings.force)
         telling = Telling(project.name, project.start, drop, settings.consent)
-        rendered = [_render(stretch, work, shown, settings, telling, registry) for stretch in stretches]
+        rendered = [_joined(piece, settings, telling, registry) for piece in pieces]
         stage.report.renders, stage.report.checks = rendered, checks(stage)
         said = {d.strip.key for d in dubs(marked, registry, project.rate, settings.cache)}
         sounding = [one for made in rendered if made.place in said for one in with_sound(made, project)]
-        return [*rendered, *sounding], stage.report
+    trim(settings.cache)
+    return [*rendered, *sounding], stage.report
+
+
+def count_stretch_chunks(project: Project, settings: Settings) -> int:
+    """How many chunks `render_clips` makes. Media are opened, for their handles; nothing is analysed."""
+    marked, shown = _marked(project)
+    found = _stretches(bind(marked), project.rate, marked, shown, Path(), settings)
+    return sum(1 for stretch in found for event in _shown(stretch, shown) for _ in runs(event))
+
+
+def _marked(project: Project) -> tuple[dict[str, Strip], list[Event]]:
+    """The strips that anything is asked of, and the events that show them."""
+    events = cut(project)
+    marked = {k: s for k, s in strips(events).items() if s.clip.segments or _joints(events, k)}
+    return marked, [e for e in events if marked.keys() & strips([e]).keys()]
+
+
+def _check_outputs(stretches: Sequence[Stretch], matte: bool, force: bool) -> None:
+    for stretch in stretches:
+        check_output(stretch.path, force)
+        if matte:
+            check_output(_matte_path(stretch.path), force)
 
 
 def _joints(events: Sequence[Event], key: str) -> list[Event]:
@@ -91,10 +116,11 @@ def _joints(events: Sequence[Event], key: str) -> list[Event]:
 
 
 def _stretches(
-    stage: Stage, marked: dict[str, Strip], events: Sequence[Event], folder: Path, settings: Settings
-) -> Iterator[Stretch]:
+    footage: Mapping[str, Footage], rate: Fraction, marked: Mapping[str, Strip], events: Sequence[Event],
+    folder: Path, settings: Settings,
+) -> Iterator[Stretch]:  # fmt: skip
     """The marked stretches of every strip: segments and joints that touch become one."""
-    rate, reach = stage.plan.rate, extents(events)
+    reach = extents(events)
     for key, strip in marked.items():
         visible = range(ceil(strip.record.start * rate), ceil(strip.record.stop * rate))
         first, count = reach[key]
@@ -106,7 +132,7 @@ def _stretches(
         spans = [(visible.start, visible.stop)] if settings.whole and spans else spans
         spans = [(max(a, visible.start), min(b, visible.stop)) for a, b in spans]
         for number, (a, b) in enumerate(merged([s for s in spans if s[1] > s[0]]), 1):
-            lead, tail = _handles(stage.footage[key], a, b, rate, settings.handles)
+            lead, tail = _handles(footage[key], a, b, rate, settings.handles)
             name = f"{_safe(strip.clip.name)}_{_safe(key)}_{number}{settings.delivery.codec.suffix}"
             yield Stretch(strip, a, b, lead, tail, folder / name)
 
@@ -138,21 +164,31 @@ def _handles(footage: Footage, first: int, stop: int, rate: Fraction, most: int)
     return lead, tail
 
 
-def _render(
-    stretch: Stretch, work: ChunkWork, events: Sequence[Event], settings: Settings, telling: Telling, registry: Registry
-) -> Rendered:  # fmt: skip
-    """Make one file."""
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch in its clip's own format, and the chunks that it is made of."""
+
+    stretch: Stretch
+    work: ChunkWork
+    chunks: Sequence[Chunk]
+
+
+def _piece(stretch: Stretch, work: ChunkWork, events: Sequence[Event]) -> _Piece:
+    stage, strip = work.stage, stretch.strip
+    video = stage.footage[strip.key].info.video
+    assert video is not None
+    own = replace(stage, format=video.format)
+    check_delivery(stretch.path, work.delivery, own.format)
+    work = replace(work, stage=own, delivery=settled(work.delivery, own))
+    return _Piece(stretch, work, chunked(own, _shown(stretch, events), work.delivery))
+
+
+def _joined(piece: _Piece, settings: Settings, telling: Telling, registry: Registry) -> Rendered:
+    """Make one file of its chunks."""
+    stretch, work, chunks = piece.stretch, piece.work, piece.chunks
     stage, strip = work.stage, stretch.strip
     first, stop = stretch.first - stretch.lead, stretch.stop + stretch.tail
     footage = stage.footage[strip.key]
-    assert footage.info.video is not None
-    own = replace(stage, format=footage.info.video.format)
-    check_delivery(stretch.path, work.delivery, own.format)
-    own_work = replace(work, stage=own, delivery=settled(work.delivery, own))
-    chunks = chunked(own, _events(strip, first, stop, events), own_work.delivery)
-    todo = [c for c in chunks if own_work.missing(c)]
-    own_work = replace(own_work, total=sum(c.count for c in todo) + stage.report.rendered)
-    settings.executor.run(own_work.make, todo)
     stage.report.frames += stop - first
     rate = stage.plan.rate
     span = Span(Fraction(first) / rate, Fraction(stop - first) / rate)
@@ -163,10 +199,10 @@ def _render(
     record = told(stage, telling, first, stop - first, (strip.key,))
     slate = _slate(footage, strip.source_time(span.start), rate, settings, telling.drop_frame, record.tag())
     with sound_tracks(heard, work.delivery, span.duration, Report(), streams) as tracks:
-        paths = chunk_paths(own_work.store, chunks, SUFFIX)
+        paths = chunk_paths(work.store, chunks, SUFFIX)
         join_chunks(stretch.path, paths, counts, rate, work.delivery, tracks, slate)
     if work.with_matte:
-        paths = chunk_paths(own_work.store, chunks, MATTE_SUFFIX)
+        paths = chunk_paths(work.store, chunks, MATTE_SUFFIX)
         join_chunks(_matte_path(stretch.path), paths, counts, rate, Codec.FFV1, None, slate)
     return replace(_rendered(stretch, span, rate), provenance=record.text())
 
@@ -202,10 +238,10 @@ def _rendered(stretch: Stretch, span: Span, rate: Fraction) -> Rendered:
     return Rendered(strip.key, record, stretch.path, available, shown, _counted(start, rate))
 
 
-def _events(strip: Strip, first: int, stop: int, events: Sequence[Event]) -> list[Event]:
-    """A strip shown by itself, but for the joints it takes part in."""
+def _shown(stretch: Stretch, events: Sequence[Event]) -> list[Event]:
+    """A stretch with its handles: its strip shown by itself, but for the joints it takes part in."""
+    strip, at, stop = stretch.strip, stretch.first - stretch.lead, stretch.stop + stretch.tail
     found: list[Event] = []
-    at = first
     for joint in _joints(events, strip.key):
         a, b = max(joint.first, at), min(joint.stop, stop)
         if b <= a:

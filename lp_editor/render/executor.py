@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from os import cpu_count
 from threading import Event
 from typing import Protocol, TypeVar
+
+from lp_editor.errors import Cancelled, OutputError
+from lp_editor.render.chunks import Chunk, ChunkWork
 
 JobT = TypeVar("JobT")
 
 
 class Executor(Protocol):
-    """Runs jobs, in any order, anywhere. The first error stops the rest and is raised."""
+    """Makes chunks, in any order, anywhere. The first error stops the rest and is raised."""
 
-    def run(self, work: Callable[[JobT], None], jobs: Sequence[JobT]) -> None:
-        """Call ``work`` once for each job; returns when all are done."""
+    def run(self, work: ChunkWork, chunks: Sequence[Chunk]) -> None:
+        """Make each chunk as ``work.make`` does; returns when all lie in the work's store.
+
+        Whoever makes them tells the work's ``progress`` and ``report``, and stops soon once its ``halt`` is set.
+        """
         ...
 
 
@@ -26,26 +33,24 @@ class LocalExecutor:
     def __init__(self, workers: int | None = None) -> None:
         self._workers = workers or max(1, min(cpu_count() or 1, 8))
 
-    def run(self, work: Callable[[JobT], None], jobs: Sequence[JobT]) -> None:
-        """See `Executor.run`. Each worker takes neighbouring jobs, so that its files are read straight on."""
-        stop = Event()
+    def run(self, work: ChunkWork, chunks: Sequence[Chunk]) -> None:
+        """See `Executor.run`. Each worker takes neighbouring chunks, so that its files are read straight on."""
 
-        def share(part: Sequence[JobT]) -> None:
-            for job in part:
-                if stop.is_set():
-                    return
-                work(job)
+        def share(part: Sequence[Chunk]) -> None:
+            for chunk in part:
+                work.make(chunk)
 
-        if self._workers == 1 or len(jobs) <= 1:
-            return share(jobs)
+        if self._workers == 1 or len(chunks) <= 1:
+            return share(chunks)
         with ThreadPoolExecutor(self._workers) as pool:
-            futures = [pool.submit(share, part) for part in shares(jobs, self._workers)]
+            futures = [pool.submit(share, part) for part in shares(chunks, self._workers)]
             try:
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             finally:
-                stop.set()  # an error, or Ctrl-C: the others end after their chunk
-            for future in done:
-                future.result()
+                work.halt.set()  # an error, or Ctrl-C: the others end after their frame
+        errors = [error for future in done if (error := future.exception())]
+        for error in sorted(errors, key=lambda e: isinstance(e, Cancelled)):
+            raise error  # what went wrong, not what was stopped for it
         return None
 
 
@@ -53,3 +58,24 @@ def shares(jobs: Sequence[JobT], workers: int) -> list[Sequence[JobT]]:
     """The jobs in as many neighbouring runs as there are workers, of nearly equal length; none empty."""
     edges = [round(i * len(jobs) / workers) for i in range(workers + 1)]
     return [jobs[a:b] for a, b in itertools.pairwise(edges) if b > a]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some neighbouring chunks of a render, counted from 1: ``first`` to ``last``; none where ``last`` is 0."""
+
+    first: int
+    last: int
+
+    def of(self, chunks: Sequence[JobT]) -> Sequence[JobT]:
+        """These of all chunks. Raises `OutputError` where the first is not there."""
+        if self.last and self.first > len(chunks):
+            raise OutputError(f"the render has {len(chunks)} chunks, so there is no chunk {self.first}")
+        return chunks[max(self.first - 1, 0) : self.last]
+
+
+def make_missing(work: ChunkWork, chunks: Sequence[Chunk], executor: Executor, part: Part | None = None) -> None:
+    """Have an executor make those of some chunks, or of a part of them, that are not there yet."""
+    todo = work.todo(chunks if part is None else part.of(chunks))
+    done = work.report.rendered + work.report.found
+    executor.run(replace(work, total=done + sum(chunk.count for chunk in todo), halt=Event()), todo)

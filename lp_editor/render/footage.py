@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lp_editor.errors import MediaError
 from lp_editor.face import Box, Face, FacePicture
 from lp_editor.media.picture import Picture
-from lp_editor.media.probe import MediaInfo, probe, probe_sequence
+from lp_editor.media.probe import MediaInfo, check_unchanged, probe, probe_sequence
 from lp_editor.media.sequence import Numbering
 from lp_editor.media.source import VideoSource, open_video
 from lp_editor.timeline.cut import Strip
@@ -85,6 +85,13 @@ def check_media(clips: Iterable[Clip]) -> None:
         raise MediaError(
             f"{len(lines)} media {noun} missing; put them back or relink the project:\n" + "\n".join(lines)
         )
+
+
+def check_sources(footage: Iterable[Footage]) -> None:
+    """Raise a `MediaError` where a file was changed or deleted since it was bound."""
+    for info in {one.info.path: one.info for one in footage}.values():
+        if info.video is None or info.video.files is None:
+            check_unchanged(info)
 
 
 def bind(strips: Mapping[str, Strip]) -> dict[str, Footage]:

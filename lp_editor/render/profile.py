@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +78,14 @@ class Profile:
                     "ts": round(1e6 * (began - self._began)), "dur": round(1e6 * (ended - began)),
                 }  # fmt: skip
                 self._trace.write(",\n" + json.dumps(event))
+
+    def include(self, steps: Mapping[str, Step]) -> None:
+        """Add what other threads or machines counted."""
+        with self._lock:
+            for name, step in steps.items():
+                mine = self.steps.setdefault(name, Step())
+                mine.seconds += step.seconds
+                mine.times += step.times
 
     def count(self, name: str, times: int) -> None:
         """Count what a step did, where that is known only afterwards."""

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from lp_editor.engine import Engine
 from lp_editor.errors import MediaError, OutputError, TimeError
 from lp_editor.media.codecs import Codec, Delivery, check_delivery, delivered, delivery_of
 from lp_editor.media.hardware import with_encoder
@@ -24,10 +22,12 @@ from lp_editor.media.splice_check import Pieces
 from lp_editor.plan import Plan, check, check_length, plan
 from lp_editor.registry import Registry
 from lp_editor.render import joints, provenance
+from lp_editor.render.cache import running, trim
 from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
-from lp_editor.render.executor import Executor, LocalExecutor
-from lp_editor.render.footage import Footage, Sources, bind, check_media
+from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missing
+from lp_editor.render.footage import Footage, Sources, bind, check_media, check_sources
+from lp_editor.render.guard import GuardedEngine
 from lp_editor.render.hearing import dubbed, dubs
 from lp_editor.render.memory import return_large_blocks
 from lp_editor.render.report import Progress, Report, silent
@@ -58,6 +58,8 @@ class Settings:
     reel: str | None = None
     whole: bool = False
     """Of marked stretches: each marked clip as one file, from end to end."""
+    part: Part | None = None
+    """Make only these chunks, and no file."""
     consent: str = ""
     """The editor's record of whose faces were changed with whose consent; every file bears it."""
     handles: int = 24
@@ -74,6 +76,10 @@ class Settings:
         """What is written."""
         return delivery_of(self.codec)
 
+    def elsewhere(self) -> Settings:
+        """The same for another process, which makes chunks of it."""
+        return replace(self, executor=LocalExecutor(1), timings=None)
+
 
 def render_program(
     project: Project,
@@ -88,6 +94,7 @@ def render_program(
     for path, codec in ((output, delivery), (matte, Delivery(Codec.FFV1))):
         if path is not None:
             check_delivery(path, codec)
+        if path is not None and settings.part is None:
             check_output(path, settings.force, codec.codec)
     events = cut(project)
     if not events:
@@ -108,8 +115,9 @@ def render_program(
         job = _Job(project, events, settings, output, matte, sounds, slate)
         if not (settings.smart and job.smart(work)):
             job.whole(work)
-        if not delivery.codec.stills:  # a sequence's own JSON has it
+        if settings.part is None and not delivery.codec.stills:  # a sequence's own JSON has it
             provenance.write_beside(output, told)
+    trim(settings.cache)
     return stage.report
 
 
@@ -128,7 +136,10 @@ class _Job:
     def whole(self, work: ChunkWork) -> None:
         """Every frame encoded."""
         chunks = chunked(work.stage, self.events, work.delivery)
-        work = self._made(work, chunks)
+        self._make(work, chunks)
+        if self.settings.part is not None:
+            return
+        self._check(work)
         _finish(self.output, work, chunks, self.sounds, self.slate)
         if self.matte is not None:
             paths, counts = chunk_paths(work.store, chunks, MATTE_SUFFIX), [chunk.count for chunk in chunks]
@@ -146,7 +157,10 @@ class _Job:
             pieces: list[Chunk | CopiedPictures] = []
             for part in smart.parts:
                 pieces += [part] if isinstance(part, CopiedPictures) else chunked(work.stage, [part], smart.delivery)
-            work = self._made(work, [p for p in pieces if isinstance(p, Chunk)])
+            self._make(work, [p for p in pieces if isinstance(p, Chunk)])
+            if self.settings.part is not None:
+                return True
+            self._check(work)
             _finish(self.output, work, pieces, self.sounds, self.slate, self.settings.verify)
         except (SpliceError, MediaError) as error:
             report.note(f"nothing was copied, every frame is encoded: {error}")
@@ -154,12 +168,16 @@ class _Job:
         report.copied = smart.copied
         return True
 
-    def _made(self, work: ChunkWork, chunks: Sequence[Chunk]) -> ChunkWork:
+    def _make(self, work: ChunkWork, chunks: Sequence[Chunk]) -> None:
         """Render what is not there yet."""
-        todo = [chunk for chunk in chunks if work.missing(chunk)]
-        work = replace(work, total=sum(c.count for c in todo))
-        self.settings.executor.run(work.make, todo)
-        return work
+        make_missing(work, chunks, self.settings.executor, self.settings.part)
+
+    def _check(self, work: ChunkWork) -> None:
+        """Before a file is written: that the footage is what it was, and that no other render wrote one meanwhile."""
+        check_sources(work.stage.footage.values())
+        for path, codec in ((self.output, work.delivery.codec), (self.matte, None)):
+            if path is not None:
+                check_output(path, self.settings.force, codec)
 
 
 def _timecode(project: Project) -> str:
@@ -190,8 +208,9 @@ def _finish(
     """
     rate, report, delivery = work.stage.plan.rate, work.stage.report, work.delivery
     counts = [piece.count for piece in pieces]
-    paths = [p if isinstance(p, CopiedPictures) else work.store.path(p.key, SUFFIX) for p in pieces]
-    made = [path for path in paths if isinstance(path, Path)]
+    made = chunk_paths(work.store, [p for p in pieces if isinstance(p, Chunk)], SUFFIX)
+    lying = iter(made)
+    paths = [p if isinstance(p, CopiedPictures) else next(lying) for p in pieces]
     if delivery.codec.stills:
         if sounds:
             report.note("a sequence holds no sound; render it once more to a .mov for that")
@@ -259,10 +278,9 @@ def staged(
     check(project, registry)  # parameters are judged before minutes of analysis
     check_length(project, events, handles)
     footage = bind(strips(events))
-    engine: Engine[Any, Any] = registry.engine(settings.engine, settings.device)
-    path = getattr(engine, "path", "")
-    report.engine = f"{engine.name} ({path})" if path else engine.name
-    with Sources(one.info for one in footage.values()) as sources, report.profile.traced(settings.timings):
+    engine = GuardedEngine(registry.engine(settings.engine, settings.device))
+    report.engine = f"{engine.name} ({engine.path})" if engine.path else engine.name
+    with running(settings.cache), Sources(one.info for one in footage.values()) as sources, report.profile.traced(settings.timings):
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)
         cast = casting.cast(events, handles)
         planned = joints.steadied(plan(project, registry, cast.findings, handles, events), footage, cast, sources)
@@ -272,7 +290,8 @@ def staged(
             report.note(f'"{clip.name}" ({clip.place}) cannot be rendered: black there, or the picture below it')
         _note_held(events, footage, planned, report)
         _note_fits(footage, format, report)
-        yield Stage(planned, footage, cast, engine, format, sources, report, patches)
+        again = partial(opened, project, registry, events, settings.elsewhere(), silent, handles)
+        yield Stage(planned, footage, cast, engine, format, sources, report, patches, again=again)
 
 
 def output_format(events: Sequence[Event], footage: Mapping[str, Footage], wanted: str | None) -> VideoFormat:

@@ -27,6 +27,8 @@ class Report:
     frames: int = 0
     rendered: int = 0
     """Frames that were made anew; the others came from the store."""
+    found: int = 0
+    """Frames that were to be made, but that another render of the same made meanwhile."""
     copied: int = 0
     """Frames whose packets were copied from the footage."""
     engine: str = ""
@@ -45,7 +47,13 @@ class Report:
                 self.notes.append(text)
 
     def add_rendered(self, frames: int) -> int:
-        """Count frames made anew; returns how many there are by now."""
+        """Count frames made anew; returns how many are done by now."""
         with self._lock:
             self.rendered += frames
-            return self.rendered
+            return self.rendered + self.found
+
+    def add_found(self, frames: int) -> int:
+        """Count frames that another render made meanwhile; returns how many are done by now."""
+        with self._lock:
+            self.found += frames
+            return self.rendered + self.found

@@ -6,8 +6,8 @@ looks (studied once, under a lock) and the patch store.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -112,6 +112,8 @@ class Stage:
     report: Report
     patches: PatchStore
     performers: Performers = field(default_factory=Performers)
+    again: Callable[[], AbstractContextManager[Stage]] | None = None
+    """Opens the same stage in another process; pickles small."""
     _looks: dict[tuple[str, str], Look] = field(default_factory=dict)
     _drivers: dict[int, str] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
@@ -155,9 +157,9 @@ class Stage:
             with profile.step("composite"):
                 picture, patches = apply_patches(edited.picture, edited.patches), list(edited.patches)
                 for asked in edited.finishing:
-                    patch = finished(picture, asked)
+                    whole = finished(picture, asked)
+                    patch = spared(whole, asked.face, asked.others) if whole is not None else None
                     if patch is not None:
-                        patch = spared(patch, asked.face, asked.others)
                         picture = apply_patches(picture, [patch])
                         patches.append(patch)
                 changed = matte(patches, picture.format)
