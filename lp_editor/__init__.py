@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from lp_editor.controls import CONTROLS, PARTS, REGIONS, TARGETS, Control, Controls, Part, Region
 from lp_editor.effect import (
+    FINISHES,
+    Crossing,
     Edit,
     Effect,
+    Finish,
     JointEffect,
+    Meeting,
     Performance,
     Proposal,
     Scene,
@@ -33,8 +37,9 @@ from lp_editor.version import VERSION
 __version__ = VERSION
 
 __all__ = [
-    "CONTROLS", "PARTS", "REGIONS", "SHAPES", "TARGETS", "Box", "Control", "Controls", "Curve", "Edit", "Effect", "Engine", "Face",
-    "FacePicture", "FaceTrack", "JointEffect", "Key", "Look", "LpEditorError", "MediaError", "Motion", "ParamError", "Part", "Patch",
+    "CONTROLS", "FINISHES", "PARTS", "REGIONS", "SHAPES", "TARGETS", "Box", "Control", "Controls", "Crossing", "Curve", "Edit",
+    "Effect", "Engine", "Face", "FacePicture", "FaceTrack", "Finish", "JointEffect", "Key", "Look", "LpEditorError", "MediaError",
+    "Meeting", "Motion", "ParamError", "Part", "Patch",
     "Performance", "Phone", "Preset", "Proposal", "ReadFaces", "Recording", "Region", "Registry", "Scene", "Signal", "Sound", "Speech",
     "Target", "Viseme", "fitted", "hookimpl", "knob", "option",
 ]  # fmt: skip

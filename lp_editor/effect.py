@@ -139,14 +139,37 @@ class Performance:
     mirror: bool = False
 
 
+Finish: TypeAlias = Literal["denoise", "sharpen", "deflicker"]
+"""Work on the picture of a face that is not a movement of it."""
+
+FINISHES: tuple[Finish, ...] = get_args(Finish)
+"""Every finish, in the order in which they are done: deflicker, then denoise, then sharpen, whatever the order here."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """How a joint goes from one clip to the next, besides its blend.
+
+    ``plays_on``: both shots play on into their handles; without, each waits at the cut with its own last or first frame.
+    ``crossfade``: seconds over which the sound goes over where it is cut at the same place; 0 leaves it as it is.
+    ``matches_light``: exposure and colour go over from one side's to the other's too. ``steady``: the blend is re-timed so
+    that the face moves over at as even a speed as both shots' own movements allow.
+    """
+
+    plays_on: bool = True
+    crossfade: float = 0.0
+    matches_light: bool = True
+    steady: bool = False
+
+
 @dataclass(frozen=True)
 class Edit:
     """What an effect does to a stretch.
 
     ``controls``: signals added to face controls, by name. ``targets``: where parts of the face should be.
     ``neutralise``: regions taken towards neutral first, 0..1. ``performance``: how to follow the driver; several for
-    regions that follow it in other ways. ``blend``: of a
-    joint, how far over to the next clip, 0..1.
+    regions that follow it in other ways. ``finish``: work on the face's picture, 0..1. ``blend``: of a joint, how far over to
+    the next clip, 0..1, and ``crossing`` how.
     """
 
     controls: Mapping[str, Signal] = field(default_factory=dict)
@@ -154,6 +177,8 @@ class Edit:
     neutralise: Mapping[Region, Signal] = field(default_factory=dict)
     performance: Performance | tuple[Performance, ...] = ()
     blend: Signal | None = None
+    finish: Mapping[Finish, Signal] = field(default_factory=dict)
+    crossing: Crossing = Crossing()
 
     @property
     def performances(self) -> tuple[Performance, ...]:
@@ -165,6 +190,7 @@ class Edit:
             ("control", self.controls, COLUMN),
             ("target", self.targets, TARGET_COLUMN),
             ("region", self.neutralise, REGIONS),
+            ("finish", self.finish, FINISHES),
         ):
             for name in names:
                 if name not in known:
@@ -225,10 +251,35 @@ class Effect(ABC):
 
 
 @dataclass(frozen=True)
+class Meeting:
+    """Two clips at their cut, as the host sees them for a joint effect.
+
+    ``likeness`` of the two faces (-1..1; about .93 and more for one person, .80 at most for two; None where a side shows no
+    face, or too little of it), ``scene`` how alike the pictures are as wholes, 0..1, ``apart`` how far the face's landmarks
+    lie apart on average, in face widths, ``pace`` how far they move from frame to frame at most (95th percentile) on either
+    side, ``rate`` record frames per second.
+    """
+
+    likeness: float | None
+    scene: float
+    apart: float
+    pace: float
+    rate: Fraction
+
+
 class JointEffect(Effect):
     """Base of every effect where two clips meet; its edits return a ``blend``, which no intensity scales."""
 
     intensity: ClassVar[Curve] = Curve.constant(1)  # type: ignore[misc]
+
+    def refusal(self, meeting: Meeting) -> str:
+        """Why two clips should not be joined by it, as half a sentence; empty where nothing speaks against it."""
+        return ""
+
+    @classmethod
+    def mark_cut(cls, meeting: Meeting) -> Proposal | None:
+        """Propose a joint for a cut (its ``start`` does not count); none unless an effect knows better."""
+        return None
 
 
 def _checked(effect: str, spec: Field[Any], kind: Any, value: ParamValue) -> Any:

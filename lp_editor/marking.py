@@ -179,7 +179,7 @@ def _added(
         before, after = joint_length(request.length, project.rate, meaning.effect.name)
         joint = Joint(request.id, meaning.effect.name, before, after, meaning.params)
         clip = edit.clip_at_cut(project, request.clip, marks.at_cut(request, project))
-        return edit.add_joint(project, clip, joint), True
+        return edit.add_joint(project, clip, joint, meaning.params.get("force") is True), True
     found = placing.placed(request)
     for number, (clip, span) in enumerate(found, 1):
         own = request.id if number == 1 else f"{request.id}-{number}"

@@ -28,14 +28,14 @@ from lp_editor.controls import (
     Part,
     parts_of,
 )
-from lp_editor.effect import Edit, JointEffect, Performance, Scene, Sound
+from lp_editor.effect import FINISHES, Crossing, Edit, JointEffect, Performance, Scene, Sound
 from lp_editor.errors import LpEditorError, ParamError, PluginError, UnknownEffectError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.recording import Recording
 from lp_editor.registry import Registry
 from lp_editor.timeline.curve import Signal
 from lp_editor.timeline.cut import Event, Morph, Strip, cut, strips, strips_of
-from lp_editor.timeline.model import Ease, Joint, Project, Segment, Span
+from lp_editor.timeline.model import Ease, Project, Segment, Span
 from lp_editor.utterance import Speech
 
 SLACK = 1e-9
@@ -126,14 +126,21 @@ class FacePlan:
     segments: tuple[Segment, ...] = ()
     clipped: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     """Which frames ask for more than a control gives, (T,)."""
+    finish: FloatArray = field(default_factory=lambda: np.zeros((0, len(FINISHES))))
+    """How much of each finish, 0..1, (T, finish); without rows none."""
 
     @property
-    def active(self) -> NDArray[np.bool_]:
-        """Which frames ask for anything, (T,)."""
+    def moved(self) -> NDArray[np.bool_]:
+        """Which frames ask an engine to move the face, (T,)."""
         busy = self.controls.active
         for drive in self.drives:
             busy = busy | (drive.strength > 0)
         return busy
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Which frames ask for anything, (T,)."""
+        return self.moved | self.finish.any(1) if len(self.finish) else self.moved
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,7 @@ class Blend:
     morph: Morph
     first: int
     weights: FloatArray
+    crossing: Crossing
 
 
 @dataclass(frozen=True)
@@ -347,7 +355,12 @@ def _combine(face: str, parts: Sequence[_Part], count: int) -> FacePlan:
     controls = Controls.zeros(count)
     total = np.zeros((count, len(TARGETS)))
     drives: list[Drive] = []
+    finish = np.zeros((count, len(FINISHES)))
     for part in parts:
+        for column, kind in enumerate(FINISHES):
+            if kind in part.edit.finish:
+                strength = part.share(part.edit.finish[kind])
+                finish[part.rows, column] = np.maximum(finish[part.rows, column], strength)
         for name, signal in part.edit.controls.items():
             controls.offsets[part.rows, COLUMN[name]] += signal.at(part.seconds) * part.ease
         for name, target in part.edit.targets.items():
@@ -365,7 +378,7 @@ def _combine(face: str, parts: Sequence[_Part], count: int) -> FacePlan:
     over = np.asarray(((controls.offsets < LOW - SLACK) | (controls.offsets > HIGH + SLACK)).any(1))
     np.clip(controls.offsets, LOW, HIGH, out=controls.offsets)
     np.divide(controls.targets, total, out=controls.targets, where=total > 0)
-    return FacePlan(face, controls, tuple(drives), tuple(p.segment for p in parts), over)
+    return FacePlan(face, controls, tuple(drives), tuple(p.segment for p in parts), over, finish)
 
 
 def _drive(part: _Part, performance: Performance, count: int) -> Drive:
@@ -405,16 +418,15 @@ def _blends(events: Sequence[Event], rate: Fraction, registry: Registry) -> dict
             seconds = (np.arange(event.count) + 0.5) / float(rate) + float(
                 Fraction(event.first) / rate - morph.span.start
             )
-            weights = _blend(morph.joint, float(morph.span.duration), rate, registry).at(seconds)
-            found[morph.joint.id] = Blend(morph, event.first, np.clip(weights, 0, 1))
+            with _named(f'clip "{morph.outgoing.strip.clip.name}", joint {morph.joint.id}'):
+                edit = registry.effect(morph.joint.effect).parse(morph.joint.params).edit(
+                    Scene(float(morph.span.duration), rate)
+                )  # fmt: skip
+                if edit.blend is None:
+                    raise ParamError(f"{morph.joint.effect} returned no blend")
+            weights = np.clip(edit.blend.at(seconds), 0, 1)
+            found[morph.joint.id] = Blend(morph, event.first, weights, edit.crossing)
     return found
-
-
-def _blend(joint: Joint, length: float, rate: Fraction, registry: Registry) -> Signal:
-    blend = registry.effect(joint.effect).parse(joint.params).edit(Scene(length, rate)).blend
-    if blend is None:
-        raise ParamError(f"{joint.effect} returned no blend (joint {joint.id})")
-    return blend
 
 
 def with_handles(shot: Shot, first: int, count: int) -> Shot:
@@ -425,6 +437,7 @@ def with_handles(shot: Shot, first: int, count: int) -> Shot:
             f,
             controls=f.controls[rows],
             clipped=f.clipped[rows],
+            finish=f.finish[rows],
             drives=tuple(replace(d, frames=d.frames[rows], strength=d.strength[rows]) for d in f.drives),
         )
         for f in shot.faces

@@ -16,7 +16,7 @@ from lp_editor.render.report import Report
 from lp_editor.timeline.curve import Curve, value_to_json
 from lp_editor.timeline.document import Document
 from lp_editor.timeline.metadata import joint_to_json, segment_to_json
-from lp_editor.timeline.model import Clip, Item, Media, Nest, Project, Segment, Span, Track
+from lp_editor.timeline.model import Clip, Item, Joint, Media, Nest, Project, Segment, Span, Track
 from lp_editor.timeline.timecode import timecode
 from lp_editor.timeline.urls import is_file
 
@@ -134,6 +134,15 @@ def segment_text(segment: Segment, clip: Clip) -> str:
     params = " ".join(f"{n}={_value(v)}" for n, v in segment.params.items())
     face = "" if segment.face == "largest" else f" face={segment.face}"
     return f"{segment.id} {segment.effect} at {_seconds(start)} for {_seconds(length)} {params}{face}".rstrip()
+
+
+def mark_text(mark: Segment | Joint, clip: Clip, rate: Fraction) -> str:
+    """A segment or a joint in one line."""
+    if isinstance(mark, Segment):
+        return segment_text(mark, clip)
+    params = " ".join(f"{n}={_value(v)}" for n, v in mark.params.items())
+    frames = f"{float((mark.before + mark.after) * rate):g}f"
+    return f"{mark.id} {mark.effect} into the next clip for {frames} {params}".rstrip()
 
 
 def _seconds(time: Fraction) -> str:

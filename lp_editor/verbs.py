@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from lp_editor import personal
-from lp_editor.effect import Effect, Scene
+from lp_editor.effect import Effect, JointEffect, Meeting, Scene, parameters
 from lp_editor.errors import MediaError, ParamError, ProjectError, TimeError
 from lp_editor.files import make_folder
 from lp_editor.marking import Meaning, joint_length, meant, meant_face, with_markers
@@ -25,10 +25,11 @@ from lp_editor.render.checks import with_checks
 from lp_editor.render.clips import render_clips
 from lp_editor.render.footage import bind
 from lp_editor.render.hearing import speech_of
-from lp_editor.render.program import Settings, check_output, opened, render_program, render_still
+from lp_editor.render.joints import meeting
+from lp_editor.render.program import Settings, check_output, opened, render_program, render_still, staged
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.timeline import clipboard, edit
-from lp_editor.timeline.cut import cut, strips, strips_of
+from lp_editor.timeline.cut import Morph, cut, strips, strips_of
 from lp_editor.timeline.document import Document, open_document, undo
 from lp_editor.timeline.find import find_clip, find_segment, marked_span, topmost_clip_at
 from lp_editor.timeline.media import Search
@@ -132,9 +133,11 @@ def mark(
     at: str | None = None,
     length: str | None = None,
     params: Mapping[str, ParamValue | str] | None = None,
+    force: bool = False,
     registry: Registry | None = None,
 ) -> Marked:
-    """Mark a stretch of a clip with an effect, or a cut with a joint effect.
+    """Mark a stretch of a clip with an effect, or a cut with a joint effect; ``force`` puts a joint in a dissolve's place,
+    and joins what its effect would refuse.
 
     ``at`` and ``length`` are TIME texts (``2s``, ``12f``, timecode). Without ``clip``, ``at`` is record time and means
     the topmost clip there. ``params`` may be values or texts as on the command line; ``ease``, ``face`` and
@@ -144,7 +147,7 @@ def mark(
     project = document.project
     meaning = meant(effect, params or {}, registry, project.rate)
     if meaning.joins:
-        return _mark_joint(document, meaning, clip, at, length)
+        return _mark_joint(document, meaning, clip, at, length, force)
     found_clip, span = marked_span(project, clip, at, length)
     name = meaning.effect.name
     segment = Segment(edit.new_id(project), name, span, meaning.params, meaning.face, meaning.ease)
@@ -152,7 +155,7 @@ def mark(
 
 
 def _mark_joint(
-    document: Document, meaning: Meaning, clip: str | None, at: str | None, length: str | None
+    document: Document, meaning: Meaning, clip: str | None, at: str | None, length: str | None, force: bool
 ) -> Marked:  # fmt: skip
     """A joint at the end of the clip named, or at the cut nearest to a record time; over ``length``, 8 frames by default."""
     project, effect = document.project, meaning.effect.name
@@ -163,8 +166,14 @@ def _mark_joint(
     else:
         raise TimeError(f"{effect} joins two clips: say --clip (the one before the cut) or --at (near the cut)")
     before, after = joint_length(length, project.rate, effect)
-    joint = Joint(edit.new_id(project), effect, before, after, meaning.params)
-    return Marked(document.replace(edit.add_joint(project, found, joint)), found, joint)
+    params = dict(meaning.params)
+    if force and "force" in {p.name for p in parameters(meaning.effect)}:
+        params["force"] = True
+    over = force or params.get("force") is True
+    project = edit.add_joint(project, found, Joint(edit.new_id(project), effect, before, after, params), over)
+    marked = find_clip(project, found.place)
+    assert marked.joint is not None
+    return Marked(document.replace(project), marked, marked.joint)
 
 
 def key_by_scene(
@@ -197,17 +206,22 @@ def propose(
     document: Document,
     effect: str,
     *,
-    clip: str,
+    clip: str | None = None,
     settings: Settings | None = None,
     registry: Registry | None = None,
     progress: Progress = silent,
-) -> tuple[Document, list[Segment]]:
+) -> tuple[Document, list[Segment | Joint]]:
     """Let an effect mark a clip where it thinks it applies; needs the media. Returns the new marks.
 
-    Raises `ParamError` for an effect that makes no proposals.
+    A joint effect marks the cuts at both ends of a clip, without one every cut of the program. Raises `ParamError` for an
+    effect that makes no proposals.
     """
     registry = registry or Registry.installed()
     kind = registry.effect(effect)
+    if issubclass(kind, JointEffect):
+        return _propose_joints(document, kind, clip, settings or Settings(), registry, progress)
+    if clip is None:
+        raise ParamError(f"say in which clip {effect} is to look: --clip")
     if kind.mark.__func__ is Effect.mark.__func__:  # type: ignore[attr-defined]
         raise ParamError(f"{effect} makes no proposals; mark it with --at and --for")
     found = find_clip(document.project, clip)
@@ -218,16 +232,59 @@ def propose(
     with opened(project, registry, events, settings or Settings(), progress) as stage:
         ((_, finding),) = stage.cast.findings.items()
     scene = scene_of(float(found.record.duration), project.rate, finding)
-    marked, made = document.project, []
+    marked, made = document.project, list[Segment | Joint]()
     for proposal in kind.mark(scene):
         start = found.record.start + Fraction(proposal.start).limit_denominator(10**6)
         span = Span(start, Fraction(proposal.seconds).limit_denominator(10**6)).intersect(found.record)
         if span is None:
             continue
         kind.parse(proposal.params)
-        made.append(Segment(edit.new_id(marked), effect, found.source_span(span), proposal.params))
-        marked = edit.add_segment(marked, found, made[-1])
+        segment = Segment(edit.new_id(marked), effect, found.source_span(span), proposal.params)
+        marked = edit.add_segment(marked, found, segment)
+        made.append(segment)
     return document.replace(marked), made
+
+
+def _propose_joints(
+    document: Document, kind: type[JointEffect], clip: str | None, settings: Settings, registry: Registry,
+    progress: Progress,
+) -> tuple[Document, list[Segment | Joint]]:  # fmt: skip
+    """Let a joint effect mark the cuts where it thinks it applies; those that are joined or dissolve are left alone."""
+    if kind.mark_cut.__func__ is JointEffect.mark_cut.__func__:  # type: ignore[attr-defined]
+        raise ParamError(f"{kind.name} makes no proposals; mark it with --clip or --at")
+    project = document.project
+    ends = {find_clip(project, clip).place} if clip else {c.place for c in project.clips()}
+    there = [c for c in edit.picture_cuts(project) if {c.before.place, c.after.place} & ends]
+    free = [c for c in there if c.dissolve is None and c.before.joint is None]
+    bare = edit.remove_marks(project, edit.all_ids(project))
+    made: list[Segment | Joint] = []
+    for found in free:
+        seen = _at_cut(bare, found, kind, settings, registry, progress)
+        proposal = kind.mark_cut(seen) if seen else None
+        if proposal is None:
+            continue
+        kind.parse(proposal.params)
+        frames = max(round(proposal.seconds * float(project.rate)), 1)
+        before = Fraction(frames // 2) / project.rate
+        after = Fraction(frames) / project.rate - before
+        joint = Joint(edit.new_id(document.project), kind.name, before, after, proposal.params)
+        document = document.replace(edit.add_joint(document.project, found.before, joint))
+        made.append(joint)
+    return document, made
+
+
+def _at_cut(
+    bare: edit.Project, found: edit.Cut, kind: type[JointEffect], settings: Settings, registry: Registry, progress: Progress
+) -> Meeting | None:  # fmt: skip
+    """What two clips look like at their cut; None where the program does not show it, or a side has no picture."""
+    before, after = (min(c.record.duration, Fraction(1)) for c in (found.before, found.after))
+    looked = edit.add_joint(bare, found.before, Joint("look", kind.name, before, after))
+    events = [e for e in cut(looked) if isinstance(e.picture, Morph)]
+    if not events:
+        return None
+    with staged(looked, registry, events, settings, progress) as stage:
+        blend = next(iter(stage.plan.blends.values()), None)
+        return meeting(stage, blend) if blend else None
 
 
 def unmark(

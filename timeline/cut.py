@@ -186,9 +186,9 @@ class _Lane:
             for i, item in enumerate(track.items)
             if isinstance(item, Transition)
         ]
-        self.joints = [
-            (a, b) for a, b in pairwise(self.items) if isinstance(a, Clip) and isinstance(b, Clip) and a.joint
-        ]
+        self.joints = _spaced(
+            [(a, b) for a, b in pairwise(self.items) if isinstance(a, Clip) and isinstance(b, Clip) and a.joint]
+        )
 
     def item_at(self, time: Fraction) -> Item | None:
         i = bisect_right(self.starts, time) - 1
@@ -202,6 +202,22 @@ def _at(items: Sequence[Item], index: int) -> Item | None:
 def joint_span(clip: Clip, joint: Joint) -> Span:
     """The record time a joint at the end of a clip takes."""
     return Span(clip.record.stop - joint.before, joint.before + joint.after)
+
+
+def _spaced(joints: list[tuple[Clip, Clip]]) -> list[tuple[Clip, Clip]]:
+    """Joints with what they take of their clips shortened where two would share a clip's time, or one is longer than it."""
+    before = [min(a.joint.before, a.record.duration) if a.joint else ZERO for a, _ in joints]
+    after = [min(a.joint.after, b.record.duration) if a.joint else ZERO for a, b in joints]
+    for i in range(len(joints) - 1):
+        shared = joints[i][1]
+        asked = after[i] + before[i + 1]
+        if shared is joints[i + 1][0] and asked > shared.record.duration:
+            after[i] = shared.record.duration * after[i] / asked
+            before[i + 1] = shared.record.duration - after[i]
+    return [
+        (replace(a, joint=replace(a.joint, before=ahead, after=past)) if a.joint else a, b)
+        for (a, b), ahead, past in zip(joints, before, after, strict=True)
+    ]
 
 
 def _inner(nest: Nest, origin: Fraction, pace: Fraction) -> tuple[Fraction, Fraction]:
@@ -234,6 +250,8 @@ def _resolve(lanes: list[_Lane], program: Fraction, origin: Fraction, pace: Frac
     time = origin + pace * program
     for depth in range(len(lanes) - 1, -1, -1):
         lane, below = lanes[depth], lanes[:depth]
+        if morph := _morph(lane, time, origin, pace):
+            return morph  # also where a dissolve lies: a joint was put in its place
         for transition, a, b in lane.dissolves:
             span = transition.record
             if span.start <= time < span.stop:
@@ -242,8 +260,6 @@ def _resolve(lanes: list[_Lane], program: Fraction, origin: Fraction, pace: Frac
                 ]
                 start = (span.start - origin) / pace
                 return Dissolve(sides[0], sides[1], Span(start, span.duration / pace))
-        if morph := _morph(lane, time, origin, pace):
-            return morph
         if shown := _show(lane.item_at(time), program, origin, pace):
             if isinstance(shown, Black) and shown.reason:
                 # most likely a title: better the picture without it than black

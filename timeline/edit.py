@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from lp_editor.errors import ParamError, ProjectError, TimeError
 from lp_editor.timeline.curve import Curve, Key
 from lp_editor.timeline.find import find_segment
-from lp_editor.timeline.model import Clip, Item, Joint, Nest, ParamValue, Project, Segment, Track
+from lp_editor.timeline.model import Clip, Item, Joint, Nest, ParamValue, Project, Segment, Track, Transition
 
 __all__ = [
-    "Project", "add_joint", "add_segment", "add_segments", "all_ids", "clip_at_cut", "clip_before_cut", "delete_key",
-    "move_key", "new_id", "remove_marks",
-    "set_key", "set_params", "without_marks",
+    "Cut", "Project", "add_joint", "add_segment", "add_segments", "all_ids", "clip_at_cut", "clip_before_cut", "cuts",
+    "delete_key", "move_key", "new_id", "picture_cuts", "remove_marks", "set_key", "set_params", "without_marks",
 ]  # fmt: skip
 
 
@@ -54,13 +53,60 @@ def add_segments(project: Project, segments: Mapping[str, Sequence[Segment]]) ->
     return replace(project, tracks=tuple(map(on_track, project.tracks))) if segments else project
 
 
-def add_joint(project: Project, clip: Clip, joint: Joint) -> Project:
-    """The project with a joint at a clip's end. Raises `ProjectError` where no clip follows it directly."""
-    if next_clip(project, clip) is None:
+def add_joint(project: Project, clip: Clip, joint: Joint, over_dissolve: bool = False) -> Project:
+    """The project with a joint at a clip's end. Raises `ProjectError` where no clip follows it directly.
+
+    A dissolve on the cut is refused; ``over_dissolve`` puts the joint in its place, at least as long.
+    """
+    found = next((cut for row in _rows(project.tracks) for cut in cuts(row) if cut.before.place == clip.place), None)
+    if found is None:
         raise ProjectError(f'no clip follows "{clip.name}" ({clip.place}) directly, so there is no cut to join')
     if clip.joint:
         raise ProjectError(f'the cut after "{clip.name}" has joint {clip.joint.id} already; unmark that first')
+    if found.dissolve is not None:
+        if not over_dissolve:
+            name = found.dissolve.name or found.dissolve.kind
+            raise ProjectError(
+                f'the cut after "{clip.name}" ({clip.place}) has a transition already ({name}); --force puts '
+                f"{joint.effect} in its place"
+            )
+        at, taken = clip.record.stop, found.dissolve.record
+        joint = replace(joint, before=max(joint.before, at - taken.start), after=max(joint.after, taken.stop - at))
     return _changed(project, clip.place, lambda c: replace(c, joint=joint))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Two clips of a track that meet, and the dissolve between them if there is one."""
+
+    before: Clip
+    after: Clip
+    dissolve: Transition | None = None
+
+
+def cuts(items: Sequence[Item]) -> Iterator[Cut]:
+    """Where the clips of a track meet, with or without a dissolve."""
+    for i, (a, b) in enumerate(itertools.pairwise(items)):
+        if isinstance(a, Clip) and isinstance(b, Clip):
+            yield Cut(a, b)
+        elif isinstance(a, Clip) and isinstance(b, Transition) and i + 2 < len(items):
+            after = items[i + 2]
+            if isinstance(after, Clip):
+                yield Cut(a, after, b)
+
+
+def picture_cuts(project: Project) -> list[Cut]:
+    """Every cut between two enabled clips of a picture track, those of nested sequences included."""
+    rows = [t.items for t in _all_tracks(project.tracks) if t.kind == "video" and t.enabled]
+    return [cut for row in rows for cut in cuts(row) if cut.before.enabled and cut.after.enabled]
+
+
+def _all_tracks(tracks: tuple[Track, ...]) -> Iterator[Track]:
+    for track in tracks:
+        yield track
+        for item in track.items:
+            if isinstance(item, Nest):
+                yield from _all_tracks(item.tracks)
 
 
 def next_clip(project: Project, clip: Clip) -> Clip | None:
@@ -86,11 +132,10 @@ def clip_before_cut(project: Project, record: Fraction) -> Clip:
     """The clip before the cut nearest to a record time, at most a second away. Raises `TimeError`."""
     best: tuple[Fraction, Clip] | None = None
     for track in project.tracks:
-        for a, b in zip(track.items, track.items[1:], strict=False):
-            if track.kind == "video" and isinstance(a, Clip) and isinstance(b, Clip):
-                off = abs(a.record.stop - record)
-                if off <= 1 and (best is None or off < best[0]):
-                    best = (off, a)
+        for cut in cuts(track.items) if track.kind == "video" else ():
+            off = abs(cut.before.record.stop - record)
+            if off <= 1 and (best is None or off < best[0]):
+                best = (off, cut.before)
     if best is None:
         raise TimeError("no cut between two clips lies within a second of there")
     return best[1]
@@ -106,9 +151,9 @@ def clip_at_cut(project: Project, clip: Clip | None, record: Fraction) -> Clip:
     if record - clip.record.start >= clip.record.stop - record:
         return clip
     for items in _rows(project.tracks):
-        for a, b in itertools.pairwise(items):
-            if isinstance(a, Clip) and isinstance(b, Clip) and b.place == clip.place:
-                return a
+        for cut in cuts(items):
+            if cut.after.place == clip.place:
+                return cut.before
     raise TimeError(f'no clip lies directly before "{clip.name}" ({clip.place}), so there is no cut to join')
 
 

@@ -81,6 +81,7 @@ def _add_mark(commands: Any) -> None:
         "  lp-editor mark cut.otio --clip A003 --at 12f --for 2s expression smile=0@0,0.7@10f:smooth,0@2s ease=0\n"
         "  lp-editor mark cut.otio --clip V1/3 preset=warm-smile\n"
         "  lp-editor mark cut.otio --at 4s --for 8f stitch\n"
+        "  lp-editor mark cut.otio --propose stitch\n"
         "  lp-editor mark cut.otio --clip A003 lip_sync sound=dub.wav text=dub.txt\n"
         "  lp-editor mark cut.otio --clip A003 lip_sync text='Never again.' --voice\n"
         "  lp-editor mark cut.otio --everywhere face=like:anna.jpg expression smile=0.3\n"
@@ -93,13 +94,13 @@ def _add_mark(commands: Any) -> None:
     command.add_argument("--at", metavar="TIME", help="where it starts")
     command.add_argument("--for", dest="length", metavar="TIME", help="how long; to the clip's end without it")
     command.add_argument("-o", "--output", type=Path, help="write another file instead of the project itself")
-    command.add_argument("--force", action="store_true", help="overwrite the file of -o")
     command.add_argument(
-        "--everywhere",
-        action="store_true",
-        help="mark every clip that shows the person of face=…, whole; needs the media",
-    )
-    command.add_argument("--propose", action="store_true", help="let the effect find where it applies in --clip")
+        "--force", action="store_true", help="overwrite the file of -o; a joint: over a dissolve, between two people"
+    )  # fmt: skip
+    command.add_argument(
+        "--everywhere", action="store_true", help="mark every clip that shows the person of face=…, whole; needs the media"
+    )  # fmt: skip
+    command.add_argument("--propose", action="store_true", help="let the effect find where it applies in --clip (joints: anywhere)")
     command.add_argument("--json", action="store_true", help="print what was marked as JSON")
     command.add_argument("--later", action="store_true", help="lip_sync: make the keys only when it is rendered")
     command.add_argument(
@@ -207,7 +208,7 @@ def _words(words: list[str]) -> tuple[str, dict[str, str]]:
 
 def _mark(asked: argparse.Namespace) -> int:
     from lp_editor import verbs
-    from lp_editor.summary import segment_text
+    from lp_editor.summary import mark_text
     from lp_editor.timeline.metadata import joint_to_json, segment_to_json
 
     effect, params = _words(asked.words)
@@ -220,16 +221,16 @@ def _mark(asked: argparse.Namespace) -> int:
     if asked.propose:
         return _propose(asked, document, effect)
     made = verbs.mark(
-        document, effect, clip=asked.clip, at=asked.at, length=asked.length, params=params, registry=installed()
-    )
+        document, effect, clip=asked.clip, at=asked.at, length=asked.length, params=params, force=asked.force,
+        registry=installed(),
+    )  # fmt: skip
     document, clip, mark = _with_keys(asked, made.document, made.clip, made.mark)
     tell_losses(verbs.save(document, asked.output))
     if asked.json:
         stored = segment_to_json(mark) if isinstance(mark, Segment) else joint_to_json(mark)
         print(json.dumps({"clip": _named(clip), "mark": stored}))
         return 0
-    text = segment_text(mark, clip) if isinstance(mark, Segment) else f"{mark.id} {mark.effect}, into the next clip"
-    print(f"marked {clip.name} ({clip.place}): {text}")
+    print(f"marked {clip.name} ({clip.place}): {mark_text(mark, clip, document.project.rate)}")
     hint(asked.project, asked.output)
     return 0
 
@@ -302,21 +303,21 @@ def _check_target(asked: argparse.Namespace) -> None:
 def _propose(asked: argparse.Namespace, document: Document, effect: str) -> int:
     from lp_editor import verbs
     from lp_editor.cli.progress import shown
-    from lp_editor.summary import segment_text
-    from lp_editor.timeline.find import find_clip
+    from lp_editor.summary import mark_text
+    from lp_editor.timeline.find import find_segment
 
-    if not (asked.clip and effect):
-        raise ParamError("--propose goes with --clip and an effect")
+    if not effect:
+        raise ParamError("--propose goes with an effect")
     with shown(asked.json, False) as progress:
         changed, segments = verbs.propose(document, effect, clip=asked.clip, registry=installed(), progress=progress)
-    clip = find_clip(document.project, asked.clip)
-    for segment in segments:
-        print(f"marked {clip.name} ({clip.place}): {segment_text(segment, clip)}")
+    for mark in segments:
+        clip = find_segment(changed.project, mark.id)
+        print(f"marked {clip.name} ({clip.place}): {mark_text(mark, clip, document.project.rate)}")
     if segments:
         tell_losses(verbs.save(changed, asked.output))
         hint(asked.project, asked.output)
     else:
-        print(f"{effect} finds nothing to mark in {clip.name}")
+        print(f"{effect} finds nothing to mark in {asked.clip or document.project.name}")
     return 0
 
 

@@ -1,41 +1,259 @@
-"""Makes the pictures of a joint: both sides brought to a shared pose by the engine, then one becomes the other."""
+"""Makes the pictures of a joint: faces, heads and backgrounds of both sides led to one place, light matched, blended.
+
+No engine is asked: the landmarks of both sides say where a face is to be, and both sides' own pixels are moved there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from lp_editor.engine import Patch
-from lp_editor.face import Face, FacePicture
-from lp_editor.media.picture import Picture, fit
-from lp_editor.render.compositor import apply_patches
-from lp_editor.render.footage import face_picture
-from lp_editor.render.morph import morph
+from lp_editor.effect import JointEffect, Meeting
+from lp_editor.errors import FaceError
+from lp_editor.face import Face, FaceTrack
+from lp_editor.faces.identity import alike
+from lp_editor.media.picture import Picture, VideoFormat, fit
+from lp_editor.plan import Blend, Plan
+from lp_editor.registry import Registry
+from lp_editor.render.cast import Cast
+from lp_editor.render.footage import Footage, Sources
+from lp_editor.render.morph import Match, Tie, match, morph
 from lp_editor.timeline.cut import Morph, Strip
 
 if TYPE_CHECKING:
     from lp_editor.render.stage import Stage
 
+VERSION = 2
+"""Raised whenever the same two pictures become another one."""
+
 FAR = 0.6
-"""Face widths between the two sides of a joint from which on a morph shows (seen on the test films)."""
+"""Face widths between the two sides of a joint from which on arms and what is behind may show it."""
+
+TRIED = 49
+"""Weights that are tried for each frame of a joint when it is re-timed."""
+
+SHARED_AT = 48
+"""Pixels across at which two pictures are compared as wholes."""
 
 
 def pictures(stage: Stage, node: Morph, first: int, count: int) -> Iterator[Picture]:
-    """The frames of a joint: each side brought to the shared pose, then flow and dissolve."""
+    """The frames of a joint."""
     blend = stage.plan.blends[node.joint.id]
+    light = _light(stage, node) if blend.crossing.matches_light else None
     a, b = node.outgoing.strip, node.incoming.strip
-    sides = stage.edited(a, first, count), stage.edited(b, first, count)
-    for i, ((pa, patches_a), (pb, patches_b)) in enumerate(zip(*sides, strict=True)):
+    sides = _side(stage, node, a, first, count), _side(stage, node, b, first, count)
+    for i, (out, into) in enumerate(zip(*sides, strict=True)):
         weight = float(blend.weights[first + i - blend.first])
-        face_a, face_b = _held(stage, node, a, pa, first + i), _held(stage, node, b, pb, first + i)
-        if face_a and face_b:
-            _note_distance(stage, node, face_a[0].face, face_b[0].face)
-            patches_a = [*patches_a, *_brought(stage, face_a, face_b[1], weight)]
-            patches_b = [*patches_b, *_brought(stage, face_b, face_a[1], 1 - weight)]
-        out, into = apply_patches(pa, patches_a), apply_patches(pb, patches_b)
-        yield morph(fit(out, stage.format), fit(into, stage.format), weight)
+        shown = _shown(stage, node, a, first + i), _shown(stage, node, b, first + i)
+        tie = _tie(stage, node, *shown)
+        if light is not None:
+            out, into = light.towards(out, weight), light.back(into, 1 - weight)
+        yield morph(out, into, weight, [tie] if tie else [])
+
+
+def _shown(stage: Stage, node: Morph, strip: Strip, frame: int) -> int:
+    """The program frame whose picture a side shows: where the shots do not play on, at most to the cut."""
+    if stage.plan.blends[node.joint.id].crossing.plays_on:
+        return frame
+    cut = cut_frame(node, stage.plan.rate)
+    return min(frame, cut - 1) if strip is node.outgoing.strip else max(frame, cut)
+
+
+def cut_frame(node: Morph, rate: Fraction) -> int:
+    """The first program frame after the cut of a joint."""
+    return ceil(node.outgoing.strip.record.stop * rate)
+
+
+def _side(stage: Stage, node: Morph, strip: Strip, first: int, count: int) -> Iterator[Picture]:
+    """One side's pictures, edited and in the output format; a frame that is held is made once."""
+    frames = [_shown(stage, node, strip, first + i) for i in range(count)]
+    made = stage.made(strip, frames[0], frames[-1] - frames[0] + 1)
+    at, picture = -1, None
+    for frame in frames:
+        while picture is None or at < frame:
+            at = frames[0] if picture is None else at + 1
+            picture = fit(next(made)[0], stage.format)
+        yield picture
+
+
+def _tie(stage: Stage, node: Morph, frame_a: int, frame_b: int) -> Tie | None:
+    """Where the face's points lie on both sides, in pixels of the output; None where a side shows no face."""
+    a = _face(stage, node, node.outgoing.strip, frame_a)
+    b = _face(stage, node, node.incoming.strip, frame_b)
+    if a is None or b is None:
+        stage.report.note(f'joint {node.joint.id} at the end of "{node.outgoing.strip.clip.name}": '
+                          "a side shows no face on some frames; there it is a morph without it")  # fmt: skip
+        return None
+    if _apart(a, b) > FAR:
+        stage.report.note(
+            f'joint {node.joint.id} at the end of "{node.outgoing.strip.clip.name}": the faces lie more than {FAR:g} face '
+            "widths apart; look at arms and background"
+        )
+    sides = zip((a, b), (node.outgoing.strip, node.incoming.strip), strict=True)
+    return Tie(*(fitted(face.points[:468, :2], _format(stage, strip), stage.format) for face, strip in sides))
+
+
+def _format(stage: Stage, strip: Strip) -> VideoFormat:
+    video = stage.footage[strip.key].info.video
+    assert video is not None
+    return video.format
+
+
+def fitted(points: NDArray[np.float32], have: VideoFormat, want: VideoFormat) -> NDArray[np.float64]:
+    """Points of a picture where `lp_editor.media.picture.fit` puts them, (N, xy)."""
+    wide, high = have.width * float(have.sample_aspect / want.sample_aspect), float(have.height)
+    scale = min(want.width / wide, want.height / high)
+    size = np.array([wide * scale, high * scale])
+    corner = (np.array([want.width, want.height]) - size) / 2
+    return np.asarray((points.astype(np.float64) + 0.5) * size / [have.width, have.height] + corner - 0.5)
+
+
+def _face(stage: Stage, node: Morph, strip: Strip, frame: int) -> Face | None:
+    """The face of one side of a joint on a program frame, as filmed."""
+    footage, track = stage.footage[strip.key], stage.cast.joints.get((strip.key, node.joint.id))
+    return track.at(int(stage.indices(footage, frame, 1)[0])) if track else None
+
+
+def _apart(a: Face, b: Face) -> float:
+    """How far the landmarks of two faces lie apart on average, in face widths."""
+    return float(np.linalg.norm(a.points[:468, :2] - b.points[:468, :2], axis=1).mean()) / max(a.width, 1.0)
+
+
+def _light(stage: Stage, node: Morph) -> Match:
+    """How the light of the two sides differs, told at their cut: the same for every frame of a joint."""
+    last, next = _meeting_frames(node, stage.plan.rate)
+    a, b = _filmed(stage, node.outgoing.strip, last), _filmed(stage, node.incoming.strip, next)
+    tie = _tie(stage, node, last, next)
+    return match(a, b, [tie] if tie else [])
+
+
+def _meeting_frames(node: Morph, rate: Fraction) -> tuple[int, int]:
+    """The program frames of the last picture before a cut, and of the first after it."""
+    cut = cut_frame(node, rate)
+    return cut - 1, cut
+
+
+def _filmed(stage: Stage, strip: Strip, frame: int) -> Picture:
+    """One side's picture of a program frame as filmed, in the output format."""
+    footage = stage.footage[strip.key]
+    with stage.sources.lent(footage.info.path) as source:
+        index = footage.indices(frame, 1, stage.plan.rate, source)[0]
+        return fit(next(iter(source.frames([int(index)]))), stage.format)
+
+
+def judge(stage: Stage, registry: Registry) -> None:
+    """Raise `FaceError`, with the reason, for a joint that its effect refuses."""
+    for blend in stage.plan.blends.values():
+        joint, clip = blend.morph.joint, blend.morph.outgoing.strip.clip
+        effect = registry.effect(joint.effect).parse(joint.params)
+        if not isinstance(effect, JointEffect):
+            continue
+        if reason := effect.refusal(meeting(stage, blend)):
+            raise FaceError(f'{joint.effect} does not join "{clip.name}" ({clip.place}) to the next clip: {reason} '
+                            f"(joint {joint.id})")  # fmt: skip
+
+
+def meeting(stage: Stage, blend: Blend) -> Meeting:
+    """The two clips of a joint at their cut."""
+    node, rate = blend.morph, stage.plan.rate
+    last, next = _meeting_frames(node, rate)
+    a, b = (_face(stage, node, s.strip, f) for s, f in ((node.outgoing, last), (node.incoming, next)))
+    tracks = [stage.cast.joints.get((s.strip.key, node.joint.id)) for s in (node.outgoing, node.incoming)]
+    looks = [track.look for track in tracks if track is not None and track.look is not None]
+    likeness = alike(looks[0], looks[1]) if len(looks) == 2 and a is not None and b is not None else None
+    scene = scene_likeness(_filmed(stage, node.outgoing.strip, last), _filmed(stage, node.incoming.strip, next))
+    pace = max((_pace(track) for track in tracks if track is not None), default=0.0)
+    return Meeting(likeness, scene, _apart(a, b) if a and b else float("inf"), pace, rate)
+
+
+def _pace(track: FaceTrack) -> float:
+    """How far the face of a track moves from frame to frame, the 95th percentile of what was seen, in face widths."""
+    steps = [
+        _apart(a, b) for a, b in zip(track.faces, track.faces[1:], strict=False) if a is not None and b is not None
+    ]
+    return float(np.percentile(steps, 95)) if steps else 0.0
+
+
+def scene_likeness(a: Picture, b: Picture) -> float:
+    """How alike two pictures are as wholes, 0..1: their planes correlated when small, whatever their light."""
+    kinds = []
+    for i in range(min(a.format.layout.planes, 3)):
+        small = [
+            cv2.resize(p.planes[i].astype(np.float32), (SHARED_AT, SHARED_AT), interpolation=cv2.INTER_AREA)
+            for p in (a, b)
+        ]
+        first, second = (cv2.GaussianBlur(s, (0, 0), 1.5) - s.mean() for s in small)
+        power = float(np.sqrt((first**2).sum() * (second**2).sum()))
+        kinds.append((power, float((first * second).sum())))
+    whole = sum(power for power, _ in kinds)
+    return max(0.0, sum(shared for _, shared in kinds) / whole) if whole > 0 else 1.0
+
+
+def steadied(plan: Plan, footage: Mapping[str, Footage], cast: Cast, sources: Sources) -> Plan:
+    """The plan with the blends of joints that ask for it re-timed by where their faces are."""
+    blends = {id: _steadied(b, plan.rate, footage, cast, sources) for id, b in plan.blends.items()}
+    return replace(plan, blends=blends)
+
+
+def _steadied(
+    blend: Blend, rate: Fraction, footage: Mapping[str, Footage], cast: Cast, sources: Sources
+) -> Blend:  # fmt: skip
+    """One blend, re-timed; as it was where it does not ask for that, or a side shows no face."""
+    if not blend.crossing.steady:
+        return blend
+    sides: list[NDArray[np.float32]] = []
+    for strip in (blend.morph.outgoing.strip, blend.morph.incoming.strip):
+        one, track = footage[strip.key], cast.joints.get((strip.key, blend.morph.joint.id))
+        with sources.lent(one.info.path) as source:
+            at = one.indices(blend.first - 1, len(blend.weights) + 2, rate, source)
+        found = [track.at(int(i)) if track is not None else None for i in at]
+        faces = [f.points[:468, :2] for f in found if f is not None]
+        if len(faces) < len(found):
+            return blend
+        sides.append(np.stack(faces))
+    return replace(blend, weights=steady_weights(sides[0], sides[1]))
+
+
+def steady_weights(outgoing: NDArray[np.float32], incoming: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The weights, never falling, by which points go over with the smallest largest step.
+
+    Both sides' points, (T + 2, N, xy): those of the frames before and after the joint too. Returns (T,).
+    """
+    direct = np.linalg.norm(incoming[-1] - outgoing[0], axis=1).mean()
+    low, high = float(direct) / (len(outgoing) - 1), 4 * float(direct) + 1.0
+    best = _within(outgoing, incoming, high)
+    for _ in range(14):
+        step = (low + high) / 2
+        found = _within(outgoing, incoming, step)
+        low, high = (low, step) if found[1] else (step, high)
+        best = found if found[1] else best
+    return best[0] if best[1] else (np.arange(len(outgoing) - 2) + 0.5) / (len(outgoing) - 2)
+
+
+def _within(
+    outgoing: NDArray[np.float32], incoming: NDArray[np.float32], step: float
+) -> tuple[NDArray[np.float64], bool]:  # fmt: skip
+    """The weights that go as far as a largest step lets them in each frame, and whether they arrive.
+
+    Where a shot's own movement is larger than the step, the weight waits.
+    """
+    weights, last, weight = np.zeros(len(outgoing) - 2), outgoing[0], 0.0
+    for i in range(1, len(outgoing) - 1):
+        reach = np.linspace(weight, 1.0, TRIED)
+        points = outgoing[i] + reach[:, None, None] * (incoming[i] - outgoing[i])
+        steps = np.linalg.norm(points - last, axis=2).mean(1)
+        possible = np.flatnonzero(steps <= step)
+        chosen = int(possible[-1]) if len(possible) else int(steps.argmin())
+        weights[i - 1] = weight = float(reach[chosen])
+        last = points[chosen]
+    return weights, bool(np.linalg.norm(incoming[-1] - last, axis=1).mean() <= step)
 
 
 def describe(stage: Stage, node: Morph, first: int, count: int) -> list[object]:
@@ -43,41 +261,15 @@ def describe(stage: Stage, node: Morph, first: int, count: int) -> list[object]:
     blend = stage.plan.blends[node.joint.id]
     weights = [float(w) for w in blend.weights[first - blend.first :][:count]]
     strips = node.outgoing.strip, node.incoming.strip
-    sides = [stage.describe_strip(strip, first, count) for strip in strips]
+    shown = [[_shown(stage, node, s, first + i) for i in range(count)] for s in strips]
+    sides = [stage.describe_strip(s, f[0], f[-1] - f[0] + 1) for s, f in zip(strips, shown, strict=True)]
+    last, next = _meeting_frames(node, stage.plan.rate)
+    spans = zip(strips, shown, (last, next), strict=True)
     tracks = [
-        stage.points_digest(stage.footage[s.key], stage.cast.joints.get((s.key, node.joint.id)), first, count)
-        for s in strips
-    ]
-    return ["morph", weights, stage.engine.fingerprint, *sides, *tracks]
-
-
-def _note_distance(stage: Stage, node: Morph, a: Face, b: Face) -> None:
-    """Tell when two faces are so far apart that no morph will hide it."""
-    far = float(np.linalg.norm(a.points[:468, :2].mean(0) - b.points[:468, :2].mean(0))) / max(a.width, 1.0)
-    if far > FAR:
-        clip = node.outgoing.strip.clip
-        stage.report.note(
-            f'joint {node.joint.id} at the end of "{clip.name}": the faces lie more than {FAR:g} face widths apart; '
-            "the morph will show"
-        )
-
-
-def _held(stage: Stage, node: Morph, strip: Strip, picture: Picture, frame: int) -> tuple[FacePicture, Any, Any] | None:
-    """The face of one side of a joint on a program frame, as filmed: picture, motion, look."""
-    footage, track = stage.footage[strip.key], stage.cast.joints.get((strip.key, node.joint.id))
-    index = int(stage.indices(footage, frame, 1)[0])
-    face = track.at(index) if track else None
-    if track is None or face is None:
-        stage.report.note(f'joint {node.joint.id} at the end of "{node.outgoing.strip.clip.name}": '
-                          "a side shows no face on some frames; there it is a morph without it")  # fmt: skip
-        return None
-    look = stage.look(footage, str(track.id), track)
-    seen = face_picture(picture, face)
-    return seen, stage.engine.analyze(look, [seen])[0], look
-
-
-def _brought(stage: Stage, side: tuple[FacePicture, Any, Any], other: Any, weight: float) -> list[Patch]:
-    """The patch that takes one side's face ``weight`` of the way to the other's."""
-    face, motion, look = side
-    made = stage.engine.synthesize(look, [face], [motion], [motion.toward(other, weight)])[0]
-    return [made] if made is not None else []
+        [stage.points_digest(stage.footage[s.key], stage.cast.joints.get((s.key, node.joint.id)), start, length)
+         for start, length in ((f[0], f[-1] - f[0] + 1), (at, 1))]
+        for s, f, at in spans
+    ]  # fmt: skip
+    at_cut = [int(stage.indices(stage.footage[s.key], at, 1)[0]) for s, at in zip(strips, (last, next), strict=True)]
+    held = [[f - fs[0] for f in fs] for fs in shown]
+    return ["morph", VERSION, weights, blend.crossing.matches_light, held, at_cut, *sides, *tracks]

@@ -19,9 +19,9 @@ from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
 from lp_editor.media.sink import Slate, join_chunks
 from lp_editor.media.splice import CopiedPictures, SpliceError
 from lp_editor.media.splice_check import Pieces
-from lp_editor.plan import check, check_length, plan
+from lp_editor.plan import Plan, check, check_length, plan
 from lp_editor.registry import Registry
-from lp_editor.render import provenance
+from lp_editor.render import joints, provenance
 from lp_editor.render.cache import running, trim
 from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
@@ -32,7 +32,7 @@ from lp_editor.render.hearing import dubbed, dubs
 from lp_editor.render.memory import return_large_blocks
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.smart import smart_parts
-from lp_editor.render.soundtrack import sound_tracks
+from lp_editor.render.soundtrack import crossfaded, sound_tracks
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, PatchStore, cache_folder
 from lp_editor.timeline.cut import Event, Heard, Morph, Shown, cut, heard, strips, strips_of, unrendered
@@ -108,6 +108,7 @@ def render_program(
             stage.report,
         )  # fmt: skip
         stage.report.frames = sum(e.count for e in events)
+        sounds = crossfaded(sounds, stage.plan)
         sounds = dubbed(sounds, dubs(strips(events), registry, project.rate, settings.cache), stage.report)
         told = provenance.told(stage, provenance.Telling(project.name, project.start, project.drop_frame, settings.consent))
         slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel, told.tag())
@@ -256,6 +257,21 @@ def opened(
     progress: Progress,
     handles: int = 0,
 ) -> Iterator[Stage]:
+    """A stage for some events of a project, whose joints their effects do not refuse. Raises `FaceError` for one refused."""
+    with staged(project, registry, events, settings, progress, handles) as stage:
+        joints.judge(stage, registry)
+        yield stage
+
+
+@contextmanager
+def staged(
+    project: Project,
+    registry: Registry,
+    events: Sequence[Event],
+    settings: Settings,
+    progress: Progress,
+    handles: int = 0,
+) -> Iterator[Stage]:
     """A stage for some events of a project: media open, faces analysed, everything planned."""
     return_large_blocks()
     report = Report()
@@ -267,12 +283,12 @@ def opened(
     with running(settings.cache), Sources(one.info for one in footage.values()) as sources, report.profile.traced(settings.timings):
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)
         cast = casting.cast(events, handles)
-        planned = plan(project, registry, cast.findings, handles, events)
+        planned = joints.steadied(plan(project, registry, cast.findings, handles, events), footage, cast, sources)
         format = output_format(events, footage, settings.format)
         patches = PatchStore(settings.cache / "patches")
         for clip in unrendered(project):
             report.note(f'"{clip.name}" ({clip.place}) cannot be rendered: black there, or the picture below it')
-        _note_held(events, footage, project.rate, report)
+        _note_held(events, footage, planned, report)
         _note_fits(footage, format, report)
         again = partial(opened, project, registry, events, settings.elsewhere(), silent, handles)
         yield Stage(planned, footage, cast, engine, format, sources, report, patches, again=again)
@@ -292,9 +308,12 @@ def output_format(events: Sequence[Event], footage: Mapping[str, Footage], wante
     return replace(format, width=int(match[1]), height=int(match[2]), sample_aspect=Fraction(1))
 
 
-def _note_held(events: Sequence[Event], footage: Mapping[str, Footage], rate: Fraction, report: Report) -> None:
+def _note_held(events: Sequence[Event], footage: Mapping[str, Footage], planned: Plan, report: Report) -> None:
     """Tell where media ends before its clip does."""
+    rate = planned.rate
     for event in events:
+        if isinstance(event.picture, Morph) and not planned.blends[event.picture.joint.id].crossing.plays_on:
+            continue  # its sides wait at the cut
         for strip in strips_of(event.picture):
             held = footage[strip.key].held(event.first, event.count, rate)
             if held:

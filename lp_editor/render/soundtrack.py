@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,13 +15,40 @@ from lp_editor.media.codecs import Delivery
 from lp_editor.media.probe import MediaInfo, probe
 from lp_editor.media.sink import CopiedSound, Sound, SoundTrack
 from lp_editor.media.sound import SoundSource
+from lp_editor.plan import Plan
 from lp_editor.render.footage import media_zero
 from lp_editor.render.mix import Samples, SoundFormat, Voice, mix
 from lp_editor.render.report import Report
 from lp_editor.timeline.cut import Heard
+from lp_editor.timeline.model import Span
 
 MIXED = "flt"
 """The sample format of sums: it holds whatever they come to."""
+
+
+def crossfaded(sounds: Sequence[Heard], planned: Plan) -> list[Heard]:
+    """What sounds, gone over from clip to clip where a joint asks for it: only sound that is cut at the joint's own cut."""
+    out = list(sounds)
+    for blend in planned.blends.values():
+        length = Fraction(blend.crossing.crossfade).limit_denominator(10**6)
+        if length <= 0:
+            continue
+        at = blend.morph.outgoing.strip.record.stop
+        ends = [i for i, s in enumerate(out) if s.span.stop == at]
+        for i in ends:
+            after = [j for j, s in enumerate(out) if s.span.start == at and _row(s) == _row(out[i])]
+            for j in after[:1]:
+                before, next = out[i], out[j]
+                half = min(length / 2, before.span.duration, next.span.duration)
+                out[i] = replace(before, span=Span.between(before.span.start, at + half), fall=2 * half)
+                out[j] = replace(next, span=Span.between(at - half, next.span.stop), rise=2 * half)
+    return out
+
+
+def _row(sound: Heard) -> str:
+    """The track that a sound lies on: its clip's place without its number."""
+    return sound.strip.key.rpartition("/")[0]
+
 
 _FINENESS = ("u8", "s16", "s24", "s32", "flt", "dbl", "s64")
 """Sample formats, coarsest first."""

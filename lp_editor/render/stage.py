@@ -18,17 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.controls import Controls
+from lp_editor.effect import FINISHES
 from lp_editor.engine import Engine, Look, Patch
 from lp_editor.face import Face, FacePicture, FaceTrack
 from lp_editor.media.picture import Picture, VideoFormat, fit
-from lp_editor.plan import Drive, FacePlan, Plan
-from lp_editor.render import joints
+from lp_editor.plan import Drive, FacePlan, Plan, Shot
+from lp_editor.render import finish, joints
 from lp_editor.render.ahead import ahead
 from lp_editor.render.calls import Wish, synthesized
 from lp_editor.render.cast import Cast
 from lp_editor.render.compositor import apply_patches, matte
 from lp_editor.render.crowd import spared
 from lp_editor.render.drive import Performers, driven
+from lp_editor.render.finish import WINDOW, Finishing, Flicker, finished
 from lp_editor.render.footage import Footage, Sources, face_picture, runs
 from lp_editor.render.morph import dissolve
 from lp_editor.render.report import Report
@@ -63,6 +65,7 @@ class _Frame:
     at: int
     row: int
     faces: Mapping[int, FacePicture]
+    finishing: list[Finishing]
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,15 @@ class _Asked:
     def controls(self) -> Controls:
         """What is asked, a row each."""
         return self.plan.controls[self.rows]
+
+
+@dataclass(frozen=True)
+class _Edited:
+    """A filmed picture, what engines change in it, and what is done to the faces' picture after that."""
+
+    picture: Picture
+    patches: list[Patch]
+    finishing: list[Finishing]
 
 
 @dataclass
@@ -133,12 +145,25 @@ class Stage:
 
     def _shown(self, strip: Strip, first: int, count: int) -> Iterator[Finished]:
         profile = self.report.profile
-        for picture, patches in self.edited(strip, first, count):
-            with profile.step("composite"):
-                made, changed = apply_patches(picture, patches), matte(patches, picture.format)
+        for made, changed in self.made(strip, first, count):
             with profile.step("fit"):
                 finished = self._fitted(made, changed)
             yield finished
+
+    def made(self, strip: Strip, first: int, count: int) -> Iterator[tuple[Picture, NDArray[np.uint8]]]:
+        """A strip's pictures with all edits in them, in the footage's own format, and how much of each pixel was changed."""
+        profile = self.report.profile
+        for edited in self._edited(strip, first, count):
+            with profile.step("composite"):
+                picture, patches = apply_patches(edited.picture, edited.patches), list(edited.patches)
+                for asked in edited.finishing:
+                    whole = finished(picture, asked)
+                    patch = spared(whole, asked.face, asked.others) if whole is not None else None
+                    if patch is not None:
+                        picture = apply_patches(picture, [patch])
+                        patches.append(patch)
+                changed = matte(patches, picture.format)
+            yield picture, changed
 
     def _fitted(self, picture: Picture, changed: NDArray[np.uint8]) -> Finished:
         """A picture of the footage and its matte in the output format."""
@@ -153,7 +178,7 @@ class Stage:
 
     # --- faces ----------------------------------------------------------------------------------------------------
 
-    def edited(self, strip: Strip, first: int, count: int) -> Iterator[tuple[Picture, list[Patch]]]:
+    def _edited(self, strip: Strip, first: int, count: int) -> Iterator[_Edited]:
         """A strip's filmed pictures, each with the patches of all its faces.
 
         Where the engine leaves the processor free, reading and editing run ahead of it and of what follows.
@@ -182,8 +207,9 @@ class Stage:
         footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
         rows = range(first - shot.first, first - shot.first + count)
         tracks = [self.cast.tracks[strip.key, plan.face] for plan in shot.faces]
-        active = [plan.active[rows.start : rows.stop] for plan in shot.faces]
+        active = [plan.moved[rows.start : rows.stop] for plan in shot.faces]
         profile = self.report.profile
+        flickers = {p.face: Flicker(self.cast.tracks[strip.key, p.face]) for p in shot.faces}
         with self.sources.lent(footage.info.path) as source:
             indices = [int(i) for i in footage.indices(first, count, self.plan.rate, source)]
             pictures = profile.each("decode", source.frames(indices))
@@ -191,11 +217,26 @@ class Stage:
                 asked = {n: track.at(index) for n, track in enumerate(tracks) if active[n][i]}
                 with profile.step("face picture", sum(face is not None for face in asked.values())):
                     faces = {n: face_picture(picture, face) for n, face in asked.items() if face is not None}
-                yield _Frame(picture, index, row, faces)
+                yield _Frame(picture, index, row, faces, self._finishing(footage, shot, row, index, flickers))
 
-    def _edited_frames(
-        self, strip: Strip, read: Generator[list[_Frame], None, None]
-    ) -> Iterator[tuple[Picture, list[Patch]]]:
+    def _finishing(
+        self, footage: Footage, shot: Shot, row: int, index: int, flickers: Mapping[str, Flicker]
+    ) -> list[Finishing]:
+        """What is asked of each face's picture in a frame."""
+        found = []
+        for plan in shot.faces:
+            face = self.cast.tracks[footage.strip.key, plan.face].at(index)
+            if face is None or not len(plan.finish) or not plan.finish[row].any():
+                continue
+            amounts, gains = dict(zip(FINISHES, plan.finish[row].tolist(), strict=True)), {}
+            if amounts["deflicker"] > 0:
+                with self.sources.lent(footage.info.path) as source, self.report.profile.step("deflicker"):
+                    gains = flickers[plan.face].gains(source, [index])
+            others = [f for o in self.cast.others(footage.strip.key, plan.face) if (f := o.at(index))]
+            found.append(Finishing(face, amounts, gains.get(index), others))
+        return found
+
+    def _edited_frames(self, strip: Strip, read: Generator[list[_Frame], None, None]) -> Iterator[_Edited]:
         footage, shot = self.footage[strip.key], self.plan.shots[strip.key]
         with closing(read):
             for frames in read:
@@ -209,7 +250,8 @@ class Stage:
                     for i, patch in zip(one.where, made, strict=True):
                         if patch is not None:
                             patches[i].append(patch)
-                yield from ((frame.picture, found) for frame, found in zip(frames, patches, strict=True))
+                for frame, found in zip(frames, patches, strict=True):
+                    yield _Edited(frame.picture, found, frame.finishing)
 
     def _asked(self, footage: Footage, plan: FacePlan, number: int, frames: Sequence[_Frame]) -> _Asked | None:
         """What some frames ask of one face; None where they do not show it."""
@@ -330,11 +372,26 @@ class Stage:
             [d.relative, d.regions, d.rest, d.smooth, d.mirror, self._driver_digest(d), digest(d.frames[rows], d.strength[rows])]
             for d in plan.drives
         ]  # fmt: skip
+        engine: list[object] = []
+        if plan.moved[rows].any():
+            engine = [self.engine.fingerprint, self.look(footage, plan.face, track).fingerprint]
         return [
-            self.engine.fingerprint, self.look(footage, plan.face, track).fingerprint,
-            digest(*_arrays(plan.controls[rows])), self.points_digest(footage, track, first, count), drives,
+            *engine, digest(*_arrays(plan.controls[rows])), self.points_digest(footage, track, first, count), drives,
             *(self.points_digest(footage, one, first, count) for one in self.cast.others(footage.strip.key, plan.face)),
+            *self._describe_finish(footage, plan, rows, first, count),
         ]  # fmt: skip
+
+    def _describe_finish(self, footage: Footage, plan: FacePlan, rows: slice, first: int, count: int) -> list[object]:
+        """What decides the finish of some frames: with deflickering, where the face is in the frames around, too."""
+        asked = plan.finish[rows]
+        if not asked.any():
+            return []
+        around: list[object] = []
+        if asked[:, FINISHES.index("deflicker")].any():
+            track, indices = self.cast.tracks[footage.strip.key, plan.face], self.indices(footage, first, count)
+            window = sorted({i for m in indices.tolist() for i in range(m - WINDOW, m + WINDOW + 1)})
+            around = [f.points if (f := track.at(i)) else None for i in window]
+        return ["finish", finish.VERSION, digest(asked, *around)]
 
     def _driver_digest(self, drive: Drive) -> str:
         """A name for all that a driver says, worked out once."""

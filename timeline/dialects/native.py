@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from lp_editor.timeline import marks, stored
 from lp_editor.timeline.dialects import otio
 from lp_editor.timeline.dialects.otio import OURS, Address, Node
 from lp_editor.timeline.dialects.source import by_place, chosen
+from lp_editor.timeline.edit import cuts
 from lp_editor.timeline.metadata import VERSION, joint_to_json, segment_to_json
 from lp_editor.timeline.model import Clip, Nest, Project, Span, Track
 from lp_editor.timeline.relink import Rendered, is_time_effect, laid_above, original_view, relinked
@@ -130,9 +130,9 @@ def _joints_in(project: Project) -> dict[str, str]:
     """The joint id that ends in each clip, by place."""
     found: dict[str, str] = {}
     for track in _all_tracks(project.tracks):
-        for a, b in itertools.pairwise(track.items):
-            if isinstance(a, Clip) and isinstance(b, Clip) and a.joint:
-                found[b.place] = a.joint.id
+        for cut in cuts(track.items):
+            if cut.before.joint:
+                found[cut.after.place] = cut.before.joint.id
     return found
 
 

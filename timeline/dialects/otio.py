@@ -269,9 +269,8 @@ def _with_joints(items: list[Item], nodes: list[Node]) -> Iterator[Item]:
     for i, (item, node) in enumerate(zip(items, nodes, strict=True)):
         if isinstance(item, Clip):
             joint = _joint(node, "out", item.name)
-            after = (
-                _joint(nodes[i + 1], "in", item.name) if i + 1 < len(items) and isinstance(items[i + 1], Clip) else None
-            )
+            at = i + 2 if i + 1 < len(items) and isinstance(items[i + 1], Transition) else i + 1  # a joint may lie over one
+            after = _joint(nodes[at], "in", item.name) if at < len(items) and isinstance(items[at], Clip) else None
             if joint and after == joint.id:
                 yield replace(item, joint=joint)
                 continue
