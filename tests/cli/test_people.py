@@ -65,7 +65,7 @@ def scenes(tmp_path: Path) -> Path:
     files = {
         "her": still(tmp_path / "her.png", image),
         "nobody": still(tmp_path / "nobody.png", np.full_like(image, 120)),
-        "again": still(tmp_path / "again.png", np.uint8(0.7 * cv2.resize(image[10:250, 40:290], None, fx=1.4, fy=1.4))),
+        "again": still(tmp_path / "again.png", np.asarray(0.7 * cv2.resize(image[10:250, 40:290], None, fx=1.4, fy=1.4), np.uint8)),
         "other": still(tmp_path / "other.png", np.ascontiguousarray(image[:, ::-1])),
         "gone": tmp_path / "gone.png",
     }
