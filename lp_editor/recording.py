@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -61,6 +61,12 @@ class Recording:
     def calm(self) -> int:
         """The frame of its rest: the one it says, or that of the least expression."""
         return int(np.argmin(self.shapes.sum(1))) if self.rest is None else self.rest
+
+    def some(self, frames: Sequence[int]) -> Recording:
+        """Some of its frames, in the order asked; the rest among them is not told."""
+        at = list(frames)
+        motions = None if self.motions is None else {name: rows[at] for name, rows in self.motions.items()}
+        return Recording(self.rate, self.shapes[at], self.poses[at], motions)
 
     def mirrored(self) -> Recording:
         """Left for right. What only one engine knows is left out: it cannot be mirrored here."""

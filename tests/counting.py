@@ -30,8 +30,7 @@ class CountingEngine(testing.FakeEngine):
     keeps_patches = False
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        _, log, seconds = name.split(":")
+        self.name, log, seconds = name.split(":")
         self._log, self._seconds = Path(log), float(seconds)
 
     def synthesize(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 KEPT = 600
 """Motions of a driver that are remembered: 20 seconds of most."""
 
+TOGETHER = 8
+"""Pictures of a driver that are held at a time."""
+
 EXPRESSIONS = ("jawOpen", "mouthSmileLeft", "mouthSmileRight", "mouthPucker", "mouthFunnel", "browInnerUp",
                "browDownLeft", "browDownRight", "eyeBlinkLeft", "eyeBlinkRight", "mouthFrownLeft", "mouthFrownRight")  # fmt: skip
 """Blendshapes whose sum says how far a face is from rest."""
@@ -133,20 +136,22 @@ class Performer:
         read = getattr(self.engine, "recorded", None)
         if read is None:
             return None
-        with self._lock:
-            if not self._known:
-                motions = read(self.recording)
-                self._known.update(enumerate(motions) if motions is not None else ())
-        return [self._known[i] for i in frames] if self._known else None
+        assert self.recording is not None
+        wanted = sorted(set(frames))
+        made = read(self.recording.some(wanted))
+        if made is None:
+            return None
+        motions = dict(zip(wanted, made, strict=True))
+        return [motions[i] for i in frames]
 
     def _analysed(self, track: FaceTrack, wanted: Sequence[int]) -> dict[int, Any]:
         """Motions by frame, those that are not known yet read from the file."""
         if self._look is None:
             self._look = self.engine.study(self._track(track), self._read)
         todo = [i for i in wanted if i not in self._known]
-        if todo:
-            made = self.engine.analyze(self._look, self._read(todo))
-            self._known.update(zip(todo, made, strict=True))
+        for start in range(0, len(todo), TOGETHER):
+            part = todo[start : start + TOGETHER]
+            self._known.update(zip(part, self.engine.analyze(self._look, self._read(part)), strict=True))
         found = {i: self._known[i] for i in wanted}
         for i in wanted:
             self._known.move_to_end(i)

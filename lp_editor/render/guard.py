@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from lp_editor.controls import Controls, Part, Region
-from lp_editor.engine import Engine, Patch, ReadFaces
+from lp_editor.engine import Engine, Patch, ReadFaces, SeveralLooks
 from lp_editor.errors import EngineError, LpEditorError
 from lp_editor.face import FacePicture, FaceTrack
+from lp_editor.recording import Recording
 
 MadeT = TypeVar("MadeT")
 
@@ -28,6 +29,7 @@ class GuardedEngine:
         self.path = str(getattr(engine, "path", ""))
         self.waits = bool(getattr(engine, "waits", False))
         self.weights = str(getattr(engine, "weights", ""))
+        self.knows_rest = bool(getattr(engine, "knows_rest", False))
 
     @property
     def fingerprint(self) -> str:
@@ -64,6 +66,15 @@ class GuardedEngine:
             "made a face", len(faces),
             lambda part: self._engine.synthesize(look, faces[part], filmed[part], motions[part]),
         )  # fmt: skip
+
+    def recorded(self, recording: Recording) -> list[Any] | None:
+        """The engine's motions of a recording; None where it follows one by controls."""
+        read = getattr(self._engine, "recorded", None)
+        if read is None:
+            return None
+        with self._named("read a recording"):
+            motions: list[Any] | None = read(recording)
+            return motions
 
     def _halved(self, what: str, count: int, make: Callable[[slice], list[MadeT]]) -> list[MadeT]:
         """What an engine makes of some faces, in as large parts as memory holds."""
@@ -105,3 +116,31 @@ class GuardedEngine:
                 f"the engine {self.name} failed when it {what}: {type(error).__name__}: {said}; what was finished is "
                 "kept, another --engine may do the rest"
             ) from error
+
+
+class GuardedSeveral(GuardedEngine):
+    """The same of an engine that takes faces of several looks in one call."""
+
+    def __init__(self, engine: Engine[Any, Any], several: SeveralLooks[Any, Any]) -> None:
+        super().__init__(engine)
+        self._several = several
+
+    def analyze_several(self, looks: Sequence[Any], faces: Sequence[FacePicture]) -> list[Any]:
+        """See `SeveralLooks`."""
+        return self._halved(
+            "analyzed a face", len(faces), lambda part: self._several.analyze_several(looks[part], faces[part])
+        )
+
+    def synthesize_several(
+        self, looks: Sequence[Any], faces: Sequence[FacePicture], filmed: Sequence[Any], motions: Sequence[Any]
+    ) -> list[Patch | None]:
+        """See `SeveralLooks`."""
+        return self._halved(
+            "made a face", len(faces),
+            lambda part: self._several.synthesize_several(looks[part], faces[part], filmed[part], motions[part]),
+        )  # fmt: skip
+
+
+def guarded(engine: Engine[Any, Any]) -> GuardedEngine:
+    """An engine under guard, with what it can do besides."""
+    return GuardedSeveral(engine, engine) if isinstance(engine, SeveralLooks) else GuardedEngine(engine)

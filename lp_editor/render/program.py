@@ -27,7 +27,7 @@ from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
 from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missing
 from lp_editor.render.footage import Footage, Sources, bind, check_media, check_sources
-from lp_editor.render.guard import GuardedEngine
+from lp_editor.render.guard import guarded
 from lp_editor.render.hearing import dubbed, dubs
 from lp_editor.render.memory import return_large_blocks
 from lp_editor.render.report import Progress, Report, silent
@@ -278,7 +278,7 @@ def staged(
     check(project, registry)  # parameters are judged before minutes of analysis
     check_length(project, events, handles)
     footage = bind(strips(events))
-    engine = GuardedEngine(registry.engine(settings.engine, settings.device))
+    engine = guarded(registry.engine(settings.engine, settings.device))
     report.engine = f"{engine.name} ({engine.path})" if engine.path else engine.name
     with running(settings.cache), Sources(one.info for one in footage.values()) as sources, report.profile.traced(settings.timings):
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)

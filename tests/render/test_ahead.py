@@ -11,6 +11,7 @@ from time import perf_counter, sleep
 import pytest
 
 from lp_editor import Registry, hookimpl, testing, verbs
+from lp_editor.errors import EngineError
 from lp_editor.media.sink import Codec
 from lp_editor.media.source import VideoSource
 from lp_editor.plugins import expression, stitch
@@ -130,7 +131,7 @@ def test_an_engine_that_breaks_meanwhile_is_told_and_leaves_no_thread(
 ) -> None:
     WaitingPlugin.engine.broken = True
     before = threading.active_count()
-    with pytest.raises(RuntimeError, match="fell off"):
+    with pytest.raises(EngineError, match="fell off"):
         verbs.render(marked, tmp_path / "out.mkv", Settings(Codec.FFV1, "waiting"), registry=registry)
     assert threading.active_count() == before
     assert not (tmp_path / "out.mkv").exists()
