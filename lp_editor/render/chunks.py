@@ -151,14 +151,15 @@ class ChunkWork:
         format, rate = chunk.format, self.stage.plan.rate
         self.store.put(chunk.key, SUFFIX, lambda p: encode_chunk(p, pictures, format, rate, chunk.delivery))
 
-    def _counted(self, frames: Iterator[Finished]) -> Generator[Finished, None, None]:
-        for frame in frames:
-            if self.halt.is_set():
-                raise Cancelled("the render was stopped; the same command goes on from there")
-            handed = perf_counter()
-            yield frame  # whoever asked for it encodes it, then asks for the next
-            self.report.profile.add("encode", handed, perf_counter())
-            self.progress("frames", self.report.add_rendered(1), self.total)
+    def _counted(self, frames: Generator[Finished, None, None]) -> Generator[Finished, None, None]:
+        with closing(frames):  # at once: an error that somebody holds would keep what reads ahead waiting
+            for frame in frames:
+                if self.halt.is_set():
+                    raise Cancelled("the render was stopped; the same command goes on from there")
+                handed = perf_counter()
+                yield frame  # whoever asked for it encodes it, then asks for the next
+                self.report.profile.add("encode", handed, perf_counter())
+                self.progress("frames", self.report.add_rendered(1), self.total)
 
 
 def _shown(frame: Finished, delivery: Delivery) -> Picture:

@@ -120,7 +120,7 @@ class Stage:
 
     # --- pictures -------------------------------------------------------------------------------------------------
 
-    def frames(self, node: Node, first: int, count: int) -> Iterator[Finished]:
+    def frames(self, node: Node, first: int, count: int) -> Generator[Finished, None, None]:
         """The finished frames of one event, or of a part of it."""
         if isinstance(node, Shown):
             return self._shown(node.strip, first, count)
@@ -131,19 +131,19 @@ class Stage:
             return (Finished(picture, whole) for picture in joints.pictures(self, node, first, count))
         return self._black(count)
 
-    def _black(self, count: int) -> Iterator[Finished]:
+    def _black(self, count: int) -> Generator[Finished, None, None]:
         black = Picture.black(self.format)
         nothing = np.zeros((self.format.height, self.format.width), np.uint8)
         for _ in range(count):
             yield Finished(black, nothing)
 
-    def _dissolved(self, node: Dissolve, first: int, count: int) -> Iterator[Finished]:
+    def _dissolved(self, node: Dissolve, first: int, count: int) -> Generator[Finished, None, None]:
         sides = self.frames(node.outgoing, first, count), self.frames(node.incoming, first, count)
         for i, (a, b) in enumerate(zip(*sides, strict=True)):
             weight = node.weight(Fraction(first + i) / self.plan.rate, self.plan.rate)
             yield Finished(dissolve(a.picture, b.picture, weight), np.maximum(a.matte, b.matte))
 
-    def _shown(self, strip: Strip, first: int, count: int) -> Iterator[Finished]:
+    def _shown(self, strip: Strip, first: int, count: int) -> Generator[Finished, None, None]:
         profile = self.report.profile
         for made, changed in self.made(strip, first, count):
             with profile.step("fit"):

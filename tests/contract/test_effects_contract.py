@@ -376,9 +376,15 @@ def seen_faces(pictures: Iterable[Picture], footage: Footage, landmarker: Landma
     return out
 
 
+def cells() -> list[Any]:
+    """Every effect over every kind of footage; joints, which render the most, over all but a still among the slow ones."""
+    slow = [pytest.mark.slow]
+    pairs = [(effect, kind) for effect in (*ROWS, *JOINTS) if effect in ours() for kind in KINDS]
+    return [pytest.param(*p, marks=slow if p[0] in JOINTS and p[1] != KINDS[0] else ()) for p in pairs]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("effect", [name for name in (*ROWS, *JOINTS) if name in ours()])
+@pytest.mark.parametrize(("effect", "kind"), cells())
 def test_an_effect_goes_its_way(
     effect: str, kind: str, engine: str, footage: Mapping[str, Footage], cache: Path, tmp_path: Path,
     landmarker: Landmarker,
