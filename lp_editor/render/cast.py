@@ -99,7 +99,8 @@ class Casting:
                 event.picture.outgoing.strip.key,
                 event.picture.incoming.strip.key,
             ):
-                found.append((event.picture.joint.id, event.first, event.count))
+                # the frames beside a joint say how its faces come and go; outside the media they are its first or last
+                found.append((event.picture.joint.id, event.first - 1, event.count + 2))
         return found
 
     def _analyse(self, footage: Footage, source: VideoSource, spans: list[tuple[Segment | str, int, int]]) -> _Analysed:

@@ -186,17 +186,18 @@ class Stage:
         read = self._read(strip, first, count)
         if not self._waits:
             return self._edited_frames(strip, read)
-        return ahead(self._edited_frames(strip, ahead(read, 1)), min(BATCH, self._held))
+        return ahead(self._edited_frames(strip, ahead(read, 1)), min(BATCH, self._held(strip)))
 
     def _read(self, strip: Strip, first: int, count: int) -> Generator[list[_Frame], None, None]:
         """A strip's filmed pictures, as many at a time as have enough faces for a call of the engine."""
         waiting: list[_Frame] = []
+        held = self._held(strip)
         for frame in self._frames(strip, first, count):
             if waiting and _faces(waiting) + len(frame.faces) > BATCH:
                 yield waiting
                 waiting = []
             waiting.append(frame)
-            if _faces(waiting) in (0, BATCH) or len(waiting) == self._held:
+            if _faces(waiting) in (0, BATCH) or len(waiting) == held:
                 yield waiting
                 waiting = []
         if waiting:
@@ -267,10 +268,11 @@ class Stage:
     def _waits(self) -> bool:
         return bool(getattr(self.engine, "waits", False))
 
-    @property
-    def _held(self) -> int:
-        """Frames that wait together: fewer where pictures are large."""
-        return max(1, min(HELD, HELD_BYTES // self.format.bytes))
+    def _held(self, strip: Strip) -> int:
+        """Frames of a strip that wait together, as filmed: fewer where its pictures are large."""
+        video = self.footage[strip.key].info.video
+        assert video is not None
+        return max(1, min(HELD, HELD_BYTES // video.format.bytes))
 
     def _patches(self, footage: Footage, asked: Sequence[_Asked]) -> list[list[Patch | None]]:
         """Each face's patches: from the store, or all that are missing made in one go and stored."""
