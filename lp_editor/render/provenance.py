@@ -186,7 +186,8 @@ def _joints(stage: Stage, telling: Telling, first: int, stop: int, keys: Sequenc
         name = f"{out.clip.name[:100]} into {into.clip.name[:100]}"
         yield Change(
             joint.effect, _short(joint_text(replace(joint, params=_without_folders(joint.params)), rate)), joint.id, name,
-            out.clip.place, info.path.name, info.identity, _codes(times, out.clip), _record((low, high), rate, telling), (low - first, high - low), "both", "",
+            out.clip.place, info.path.name, info.identity, _codes(times, out.clip),
+            _record((low, high), rate, telling), (low - first, high - low), "both", "",
         )  # fmt: skip
 
 
