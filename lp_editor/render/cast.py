@@ -169,6 +169,8 @@ class Casting:
         named = segment.params.get("driver")
         if not isinstance(named, str) or not named:
             raise ParamError(f"{effect.name} needs driver=FILE, a video of a face (segment {segment.id})")
+        if "\0" in named:
+            raise ParamError(f"driver={named[:200]!r} names no file: a path holds no NUL (segment {segment.id})")
         recording = self.registry.recording(Path(named))
         if recording is not None:
             return Driver(named, None, recording.rate, recording)

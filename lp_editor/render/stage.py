@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -23,6 +22,7 @@ from lp_editor.engine import Engine, Look, Patch
 from lp_editor.face import Face, FacePicture, FaceTrack
 from lp_editor.media.picture import Picture, VideoFormat, fit
 from lp_editor.plan import Drive, FacePlan, Plan, Shot
+from lp_editor.recording import Recording
 from lp_editor.render import finish, joints
 from lp_editor.render.ahead import ahead
 from lp_editor.render.calls import Wish, synthesized
@@ -400,7 +400,7 @@ class Stage:
         driver = drive.driver
         with self._lock:
             if id(driver) not in self._drivers:
-                said = [Path(driver.path).read_bytes()] if driver.recording else _track_points(driver.track)
+                said = _recorded(driver.recording) if driver.recording else _track_points(driver.track)
                 self._drivers[id(driver)] = digest(driver.path, *said)
             return self._drivers[id(driver)]
 
@@ -416,6 +416,12 @@ class Stage:
 def _faces(frames: Sequence[_Frame]) -> int:
     """How many faces something is asked of."""
     return sum(len(frame.faces) for frame in frames)
+
+
+def _recorded(recording: Recording) -> list[object]:
+    motions = sorted((recording.motions or {}).items())
+    told = [str(recording.rate), recording.rest, [name for name, _ in motions]]
+    return [told, recording.shapes, recording.poses, *(rows for _, rows in motions)]
 
 
 def _track_points(track: FaceTrack | None) -> list[object]:
