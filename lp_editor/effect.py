@@ -267,6 +267,7 @@ class Meeting:
     rate: Fraction
 
 
+@dataclass(frozen=True)
 class JointEffect(Effect):
     """Base of every effect where two clips meet; its edits return a ``blend``, which no intensity scales."""
 

@@ -60,6 +60,8 @@ def meant(effect: str, params: Mapping[str, ParamValue | str], registry: Registr
     texts = {p.name for p in parameters(kind) if p.kind in ("str", "choice")}
     values = {n: v if n in texts else _value(v, rate) for n, v in wanted.items()}
     if "driver" in kind.needs and isinstance(named := values.get("driver"), str) and named:
+        if "\0" in named:
+            raise ParamError(f"driver={named[:200]!r} names no file: a path holds no NUL; name the driver again")
         values["driver"] = str(Path(named).resolve())
     kind.parse(values)
     return Meaning(kind, values, ease, face)

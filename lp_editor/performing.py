@@ -27,7 +27,7 @@ from lp_editor.render.report import Progress, Report, silent
 from lp_editor.timeline import edit
 from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Ease, Media, ParamValue, Project, Segment, Span, Track
-from lp_editor.timeline.timecode import exact_rate, parse_time
+from lp_editor.timeline.timecode import exact_number, exact_rate, parse_time
 
 RATE = Fraction(25)
 """Frames a second of a living picture whose driver says none."""
@@ -155,7 +155,7 @@ def _sounding(path: Path, rate: Fraction, span: Span) -> list[Track]:
 def length_and_rate(length: str | None, rate: str | None) -> tuple[Fraction | None, Fraction | None]:
     """A TIME and frames a second as texts. Raises `ParamError`, `TimeError`."""
     try:
-        fps = None if rate is None else exact_rate(float(Fraction(rate)))
+        fps = None if rate is None else exact_rate(float(exact_number(rate)))
     except (ValueError, ZeroDivisionError, OverflowError):
         fps = Fraction(0)
     if fps is not None and not 0 < fps <= 1000:

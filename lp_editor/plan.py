@@ -249,12 +249,16 @@ def plan(
 
 
 def extents(events: Sequence[Event], handles: int = 0) -> dict[str, tuple[int, int]]:
-    """First program frame and count of all that the events show of each strip, with handles, by strip key."""
+    """First program frame and count of all that the events show of each strip, with handles, by strip key.
+
+    A joint may show its sides' pictures at the cut, which is beside it where it lies on one side of the cut only.
+    """
     found: dict[str, tuple[int, int]] = {}
     for event in events:
+        beside = 1 if isinstance(event.picture, Morph) else 0
         for strip in strips_of(event.picture):
             first, stop = found.get(strip.key, (event.first, event.stop))
-            found[strip.key] = (min(first, event.first), max(stop, event.stop))
+            found[strip.key] = (min(first, event.first - beside), max(stop, event.stop + beside))
     return {k: (first - handles, stop - first + 2 * handles) for k, (first, stop) in found.items()}
 
 

@@ -32,7 +32,10 @@ SHAPES: tuple[str, ...] = (
 """The 52 ARKit blendshapes, in the order in which Live Link Face writes them."""
 
 LARGEST = 512 << 20
-"""Bytes of the largest file that is read."""
+"""Bytes of the largest file that is read, and of what the largest unpacks to."""
+
+MOST_ROWS, MOST_NAMES = 1_000_000, 200
+"""A recording of more frames (over four hours at 60 a second) or more blendshapes is refused."""
 
 _OURS = ("names", "shapes", "poses", "rate", "exact_rate", "rest")
 """Arrays of a stored recording that are not an engine's."""
@@ -158,7 +161,11 @@ def read_recording(path: Path) -> Recording | None:
     try:
         if path.stat().st_size > LARGEST:
             raise MediaError(f"{path} is too large for a recorded performance; record a shorter one")
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+        content = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:  # before NumPy makes room for what the file says it holds
+            if sum(member.file_size for member in archive.infolist()) > LARGEST:
+                raise MediaError(f"{path} unpacks to more than a recorded performance holds; record a shorter one")
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return _checked(stored) if "shapes" in stored else None
     except OSError as error:
         raise MediaError(f"{path} cannot be read ({error.strerror or error})") from None
@@ -170,8 +177,11 @@ def read_recording(path: Path) -> Recording | None:
 
 def _checked(stored: Mapping[str, NDArray[Any]]) -> Recording:
     """Raises ValueError for arrays that do not fit."""
-    shapes, poses = (np.asarray(stored[key], np.float64) for key in ("shapes", "poses"))
-    names, rate = [str(name) for name in stored["names"]], Fraction(*map(int, stored["exact_rate"]))
+    said, named = stored["shapes"], stored["names"]
+    if len(said) > MOST_ROWS or len(named) > MOST_NAMES:
+        raise ValueError(f"it holds more than {MOST_ROWS} frames or {MOST_NAMES} blendshapes")
+    shapes, poses = np.asarray(said, np.float64), np.asarray(stored["poses"], np.float64)
+    names, rate = [str(name) for name in named], Fraction(*map(int, stored["exact_rate"]))
     if shapes.ndim != 2 or not len(shapes) or shapes.shape[1] != len(names) or poses.shape != (len(shapes), 3):
         raise ValueError("its arrays do not fit each other")
     if not (np.isfinite(shapes).all() and np.isfinite(poses).all() and 0 < rate <= 1000):

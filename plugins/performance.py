@@ -112,8 +112,9 @@ class FollowDriver(Effect):
             raise ParamError(f"{self.name}: start is {begins:g} s, but the driver lasts {length:.2f} s")
         played = self._played(scene.seconds)
         if self.fit == "fit":
-            whole = float(np.abs(played.at(scene.seconds))) or 1.0
-            return begins + played * (left / whole)
+            end = float(played.at(scene.seconds))
+            pace, first = left / (abs(end) or 1.0), left if end < 0 else 0.0
+            return Signal(lambda t: begins + np.clip(first + played.at(t) * pace, 0, left))
         folded = {"once": _held, "loop": _looped, "pingpong": _back_and_forth}[self.fit]
         return Signal(lambda t: begins + folded(played.at(t), left))
 
@@ -160,6 +161,8 @@ def read_live_link(path: Path) -> Recording:
         raise MediaError(f"{path} cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError:
         raise MediaError(f"{path} is no text; a Live Link Face recording is a .csv") from None
+    except ValueError as error:  # a NUL
+        raise MediaError(f"{str(path)!r} names no file ({error})") from None
     try:
         rows = list(csv.reader(StringIO(text), strict=True))
     except csv.Error as error:

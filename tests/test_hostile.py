@@ -14,11 +14,13 @@ from fractions import Fraction as F
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import two_clips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lp_editor import recording
 from lp_editor.cli import main
 from lp_editor.cli.plain import ODD, plain
 from lp_editor.errors import LpEditorError, MediaError, ParamError, ProjectError
@@ -26,8 +28,12 @@ from lp_editor.faces import parse_choice
 from lp_editor.files import write_bytes
 from lp_editor.liveportrait.template import read_template
 from lp_editor.liveportrait.weights import read_file
+from lp_editor.marking import meant
 from lp_editor.media.probe import probe
+from lp_editor.performing import length_and_rate
 from lp_editor.plan import check_length
+from lp_editor.recording import read_recording
+from lp_editor.registry import Registry
 from lp_editor.render.clips import _safe
 from lp_editor.render.footage import Footage
 from lp_editor.timeline import marks
@@ -389,3 +395,36 @@ def test_printing_to_a_stream_that_cannot_write_a_sign_is_no_error(monkeypatch: 
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", out)
     assert main(["inspect", str(tmp_path / "cut.otio")]) == 0
+
+
+def zipped(path: Path, **arrays: Any) -> Path:
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+    return path
+
+
+def test_a_recording_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = zipped(tmp_path / "bomb.npz", shapes=np.zeros((10_000, 52), np.int8), poses=np.zeros((3, 3)))
+    monkeypatch.setattr(recording, "LARGEST", 100_000)
+    with pytest.raises(MediaError, match="unpacks to more"):
+        read_recording(bomb)
+    rows = zipped(tmp_path / "rows.npz", shapes=np.zeros((9, 1), np.int8), poses=np.zeros((9, 3)),
+                  names=np.array(["jawOpen"]), exact_rate=np.array([25, 1]))  # fmt: skip
+    assert len(read_recording(rows) or ()) == 9
+    monkeypatch.setattr(recording, "MOST_ROWS", 8)
+    with pytest.raises(MediaError, match="more than 8 frames"):
+        read_recording(rows)
+
+
+def test_a_path_with_a_nul_is_one_sentence(tmp_path: Path) -> None:
+    registry = Registry.installed()
+    with pytest.raises(ParamError, match="no NUL"):
+        meant("performance", {"driver": "a\0.csv"}, registry, F(25))
+    for name in ("a\0.csv", "a\0.npz", "a\0.pkl"):
+        with pytest.raises(MediaError):
+            registry.recording(Path(name))
+
+
+@pytest.mark.parametrize("rate", ["1e999999999", "1/0", "nan"])
+def test_a_rate_without_end_is_refused_before_it_takes_memory(rate: str) -> None:
+    with pytest.raises(LpEditorError):
+        length_and_rate(None, rate)

@@ -26,7 +26,8 @@ def add(commands: Any) -> None:
         epilog="examples:\n  lp-editor cache clear\n  lp-editor cache clear --only patches\n",
     )  # fmt: skip
     clear.add_argument(
-        "--only", action="append", choices=("chunks", "patches", "faces", "speech", "voices"), help="only this kind"
+        "--only", action="append", choices=("chunks", "patches", "faces", "speech", "voices", "networks"),
+        help="only this kind",
     )
     clear.set_defaults(run=_clear)
     verify = actions.add_parser(

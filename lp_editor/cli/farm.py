@@ -184,6 +184,8 @@ def _arguments(asked: argparse.Namespace) -> list[str]:
     words = []
     for name in PASSED_ON:
         value = getattr(asked, name)
+        if name == "consent" and value and value.startswith("@"):  # tasks run in another folder
+            value = f"@{Path(value[1:]).absolute()}"
         if value not in (None, ""):
             words.append(f"--{name.replace('_', '-')}={value}")
     return words

@@ -21,8 +21,9 @@ from lp_editor.errors import CacheError, OutputError, ParamError
 from lp_editor.files import LEFT, abandoned, make_folder, read_sealed, remedy, unbroken
 from lp_editor.render.stores import RECENT
 
-KINDS = ("chunks", "patches", "faces", "speech", "voices")
-"""The folders of the cache: encoded pictures, what engines changed, landmarks, what was said, spoken sound."""
+KINDS = ("chunks", "patches", "faces", "speech", "voices", "networks")
+"""The folders of the cache: encoded pictures, what engines changed, landmarks, what was said, spoken sound, compiled
+networks."""
 
 SEALED = ("chunks", "patches", "faces")
 """Those whose entries bear seals."""
@@ -191,7 +192,7 @@ def check_folder(cache: Path) -> None:
     """Raise an `OutputError` for a folder that is no cache of ours, before anything is deleted in it."""
     if not cache.is_dir():
         return
-    known = {*KINDS, RUNNING, "models"}
+    known = {*KINDS, RUNNING, "models", "clipboard.json"}  # the last two are no content: they stay
     strange = sorted(p.name for p in cache.iterdir() if p.name not in known and not p.name.startswith("."))
     if strange and not any((cache / kind).is_dir() for kind in KINDS):
         raise OutputError(f"{cache} does not look like a cache of ours ({strange[0]} lies in it); check LP_EDITOR_CACHE")

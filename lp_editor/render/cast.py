@@ -99,7 +99,8 @@ class Casting:
                 event.picture.outgoing.strip.key,
                 event.picture.incoming.strip.key,
             ):
-                found.append((event.picture.joint.id, event.first, event.count))
+                # the frames beside a joint say how its faces come and go; outside the media they are its first or last
+                found.append((event.picture.joint.id, event.first - 1, event.count + 2))
         return found
 
     def _analyse(self, footage: Footage, source: VideoSource, spans: list[tuple[Segment | str, int, int]]) -> _Analysed:
@@ -168,6 +169,8 @@ class Casting:
         named = segment.params.get("driver")
         if not isinstance(named, str) or not named:
             raise ParamError(f"{effect.name} needs driver=FILE, a video of a face (segment {segment.id})")
+        if "\0" in named:
+            raise ParamError(f"driver={named[:200]!r} names no file: a path holds no NUL (segment {segment.id})")
         recording = self.registry.recording(Path(named))
         if recording is not None:
             return Driver(named, None, recording.rate, recording)

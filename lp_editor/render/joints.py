@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lp_editor.effect import JointEffect, Meeting
 from lp_editor.errors import FaceError
-from lp_editor.face import Face, FaceTrack
+from lp_editor.face import FaceTrack
 from lp_editor.faces.identity import alike
 from lp_editor.media.picture import Picture, VideoFormat, fit
 from lp_editor.plan import Blend, Plan
@@ -85,8 +85,8 @@ def _side(stage: Stage, node: Morph, strip: Strip, first: int, count: int) -> It
 
 def _tie(stage: Stage, node: Morph, frame_a: int, frame_b: int) -> Tie | None:
     """Where the face's points lie on both sides, in pixels of the output; None where a side shows no face."""
-    a = _face(stage, node, node.outgoing.strip, frame_a)
-    b = _face(stage, node, node.incoming.strip, frame_b)
+    a = _points(stage, node, node.outgoing.strip, frame_a)
+    b = _points(stage, node, node.incoming.strip, frame_b)
     if a is None or b is None:
         stage.report.note(f'joint {node.joint.id} at the end of "{node.outgoing.strip.clip.name}": '
                           "a side shows no face on some frames; there it is a morph without it")  # fmt: skip
@@ -96,34 +96,46 @@ def _tie(stage: Stage, node: Morph, frame_a: int, frame_b: int) -> Tie | None:
             f'joint {node.joint.id} at the end of "{node.outgoing.strip.clip.name}": the faces lie more than {FAR:g} face '
             "widths apart; look at arms and background"
         )
-    sides = zip((a, b), (node.outgoing.strip, node.incoming.strip), strict=True)
-    return Tie(*(fitted(face.points[:468, :2], _format(stage, strip), stage.format) for face, strip in sides))
+    return Tie(a[:, :2], b[:, :2])
 
 
-def _format(stage: Stage, strip: Strip) -> VideoFormat:
-    video = stage.footage[strip.key].info.video
+def _format(footage: Footage) -> VideoFormat:
+    video = footage.info.video
     assert video is not None
     return video.format
 
 
 def fitted(points: NDArray[np.float32], have: VideoFormat, want: VideoFormat) -> NDArray[np.float64]:
     """Points of a picture where `lp_editor.media.picture.fit` puts them, (N, xy)."""
-    wide, high = have.width * float(have.sample_aspect / want.sample_aspect), float(have.height)
-    scale = min(want.width / wide, want.height / high)
-    size = np.array([wide * scale, high * scale])
+    size = np.array([have.width * _aspect(have, want), have.height]) * _scale(have, want)
     corner = (np.array([want.width, want.height]) - size) / 2
     return np.asarray((points.astype(np.float64) + 0.5) * size / [have.width, have.height] + corner - 0.5)
 
 
-def _face(stage: Stage, node: Morph, strip: Strip, frame: int) -> Face | None:
-    """The face of one side of a joint on a program frame, as filmed."""
+def _aspect(have: VideoFormat, want: VideoFormat) -> float:
+    """How many of the other picture's columns a column is wide, where rows are as high."""
+    return float(have.sample_aspect / want.sample_aspect)
+
+
+def _scale(have: VideoFormat, want: VideoFormat) -> float:
+    """By how much `lp_editor.media.picture.fit` enlarges a picture's rows."""
+    return min(want.width / (have.width * _aspect(have, want)), want.height / have.height)
+
+
+def _points(stage: Stage, node: Morph, strip: Strip, frame: int) -> NDArray[np.float64] | None:
+    """Where the face of one side of a joint lies on a program frame, in pixels of the output, (468, xyz)."""
     footage, track = stage.footage[strip.key], stage.cast.joints.get((strip.key, node.joint.id))
-    return track.at(int(stage.indices(footage, frame, 1)[0])) if track else None
+    face, have = track.at(int(stage.indices(footage, frame, 1)[0])) if track else None, _format(footage)
+    if face is None:
+        return None
+    deep = face.points[:468, 2:] * (_scale(have, stage.format))
+    return np.hstack([fitted(face.points[:468, :2], have, stage.format), deep])
 
 
-def _apart(a: Face, b: Face) -> float:
-    """How far the landmarks of two faces lie apart on average, in face widths."""
-    return float(np.linalg.norm(a.points[:468, :2] - b.points[:468, :2], axis=1).mean()) / max(a.width, 1.0)
+def _apart(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """How far the landmarks of two faces in one picture lie apart on average, in widths of the first, ear to ear."""
+    width = float(np.linalg.norm(a[234] - a[454]))
+    return float(np.linalg.norm((a - b)[:, :2], axis=1).mean()) / max(width, 1.0)
 
 
 def _light(stage: Stage, node: Morph) -> Match:
@@ -164,19 +176,21 @@ def meeting(stage: Stage, blend: Blend) -> Meeting:
     """The two clips of a joint at their cut."""
     node, rate = blend.morph, stage.plan.rate
     last, next = _meeting_frames(node, rate)
-    a, b = (_face(stage, node, s.strip, f) for s, f in ((node.outgoing, last), (node.incoming, next)))
+    a, b = (_points(stage, node, s.strip, f) for s, f in ((node.outgoing, last), (node.incoming, next)))
     tracks = [stage.cast.joints.get((s.strip.key, node.joint.id)) for s in (node.outgoing, node.incoming)]
     looks = [track.look for track in tracks if track is not None and track.look is not None]
     likeness = alike(looks[0], looks[1]) if len(looks) == 2 and a is not None and b is not None else None
     scene = scene_likeness(_filmed(stage, node.outgoing.strip, last), _filmed(stage, node.incoming.strip, next))
     pace = max((_pace(track) for track in tracks if track is not None), default=0.0)
-    return Meeting(likeness, scene, _apart(a, b) if a and b else float("inf"), pace, rate)
+    return Meeting(likeness, scene, _apart(a, b) if a is not None and b is not None else float("inf"), pace, rate)
 
 
 def _pace(track: FaceTrack) -> float:
     """How far the face of a track moves from frame to frame, the 95th percentile of what was seen, in face widths."""
     steps = [
-        _apart(a, b) for a, b in zip(track.faces, track.faces[1:], strict=False) if a is not None and b is not None
+        _apart(a.points[:468], b.points[:468])
+        for a, b in zip(track.faces, track.faces[1:], strict=False)
+        if a is not None and b is not None
     ]
     return float(np.percentile(steps, 95)) if steps else 0.0
 
@@ -208,20 +222,21 @@ def _steadied(
     """One blend, re-timed; as it was where it does not ask for that, or a side shows no face."""
     if not blend.crossing.steady:
         return blend
-    sides: list[NDArray[np.float32]] = []
+    sides: list[NDArray[np.float64]] = []
+    want = _format(footage[blend.morph.outgoing.strip.key])  # one picture for both sides; its size does not count
     for strip in (blend.morph.outgoing.strip, blend.morph.incoming.strip):
         one, track = footage[strip.key], cast.joints.get((strip.key, blend.morph.joint.id))
         with sources.lent(one.info.path) as source:
             at = one.indices(blend.first - 1, len(blend.weights) + 2, rate, source)
         found = [track.at(int(i)) if track is not None else None for i in at]
-        faces = [f.points[:468, :2] for f in found if f is not None]
+        faces = [fitted(f.points[:468, :2], _format(one), want) for f in found if f is not None]
         if len(faces) < len(found):
             return blend
         sides.append(np.stack(faces))
     return replace(blend, weights=steady_weights(sides[0], sides[1]))
 
 
-def steady_weights(outgoing: NDArray[np.float32], incoming: NDArray[np.float32]) -> NDArray[np.float64]:
+def steady_weights(outgoing: NDArray[np.floating], incoming: NDArray[np.floating]) -> NDArray[np.float64]:
     """The weights, never falling, by which points go over with the smallest largest step.
 
     Both sides' points, (T + 2, N, xy): those of the frames before and after the joint too. Returns (T,).
@@ -238,7 +253,7 @@ def steady_weights(outgoing: NDArray[np.float32], incoming: NDArray[np.float32])
 
 
 def _within(
-    outgoing: NDArray[np.float32], incoming: NDArray[np.float32], step: float
+    outgoing: NDArray[np.floating], incoming: NDArray[np.floating], step: float
 ) -> tuple[NDArray[np.float64], bool]:  # fmt: skip
     """The weights that go as far as a largest step lets them in each frame, and whether they arrive.
 

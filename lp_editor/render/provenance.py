@@ -10,9 +10,9 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from lp_editor.errors import LpEditorError, MediaError, ParamError
@@ -21,7 +21,7 @@ from lp_editor.media.probe import RECORD
 from lp_editor.plan import FacePlan, Shot, segment_rows
 from lp_editor.timeline import stored
 from lp_editor.timeline.marks import joint_text, segment_text
-from lp_editor.timeline.model import Clip, Segment
+from lp_editor.timeline.model import Clip, ParamValue, Segment
 from lp_editor.timeline.sidecar import sidecar_path
 from lp_editor.timeline.timecode import timecode
 from lp_editor.timeline.urls import is_file
@@ -168,7 +168,7 @@ def _change(
     rate, clip, info = stage.plan.rate, shot.strip.clip, stage.footage[shot.strip.key].info
     times = [shot.strip.source_time(Fraction(n) / rate) for n in frames]
     return Change(
-        segment.effect, _short(segment_text(segment, clip, rate)), segment.id, clip.name[:200], clip.place, info.path.name,
+        segment.effect, _short(segment_text(_homeless(segment), clip, rate)), segment.id, clip.name[:200], clip.place, info.path.name,
         info.identity, _codes(times, clip), _record(frames, rate, telling), (frames[0] - first, frames[1] - frames[0]),
         segment.face if not segment.face.startswith("like:") else "like a picture", str(plan.face),
     )  # fmt: skip
@@ -185,8 +185,9 @@ def _joints(stage: Stage, telling: Telling, first: int, stop: int, keys: Sequenc
         times = [out.source_time(Fraction(n) / rate) for n in (low, high)]
         name = f"{out.clip.name[:100]} into {into.clip.name[:100]}"
         yield Change(
-            joint.effect, _short(joint_text(joint, rate)), joint.id, name, out.clip.place, info.path.name, info.identity,
-            _codes(times, out.clip), _record((low, high), rate, telling), (low - first, high - low), "both", "",
+            joint.effect, _short(joint_text(replace(joint, params=_without_folders(joint.params)), rate)), joint.id, name,
+            out.clip.place, info.path.name, info.identity, _codes(times, out.clip),
+            _record((low, high), rate, telling), (low - first, high - low), "both", "",
         )  # fmt: skip
 
 
@@ -197,6 +198,25 @@ def _codes(times: Sequence[Fraction], clip: Clip) -> tuple[str, str]:
 def _record(frames: tuple[int, int], rate: Fraction, telling: Telling) -> tuple[str, str]:
     a, b = (timecode(Fraction(n) / rate + telling.start, rate, telling.drop_frame) for n in frames)
     return a, b
+
+
+def _homeless(segment: Segment) -> Segment:
+    """A segment without the folders of the files that it names: they tell of a machine, and of whose it is."""
+    kind, sign, rest = segment.face.partition(":")
+    face = f"{kind}{sign}{_file_name(rest)}" if sign else segment.face
+    return replace(segment, params=_without_folders(segment.params), face=face)
+
+
+def _without_folders(params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    return {name: _file_name(value) if isinstance(value, str) else value for name, value in params.items()}
+
+
+def _file_name(text: str) -> str:
+    """The file name of an absolute path of any system; any other text as it is."""
+    for kind in (PurePosixPath, PureWindowsPath):
+        if kind(text).is_absolute():
+            return kind(text).name or text
+    return text
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -23,6 +22,7 @@ from lp_editor.engine import Engine, Look, Patch
 from lp_editor.face import Face, FacePicture, FaceTrack
 from lp_editor.media.picture import Picture, VideoFormat, fit
 from lp_editor.plan import Drive, FacePlan, Plan, Shot
+from lp_editor.recording import Recording
 from lp_editor.render import finish, joints
 from lp_editor.render.ahead import ahead
 from lp_editor.render.calls import Wish, synthesized
@@ -186,17 +186,18 @@ class Stage:
         read = self._read(strip, first, count)
         if not self._waits:
             return self._edited_frames(strip, read)
-        return ahead(self._edited_frames(strip, ahead(read, 1)), min(BATCH, self._held))
+        return ahead(self._edited_frames(strip, ahead(read, 1)), min(BATCH, self._held(strip)))
 
     def _read(self, strip: Strip, first: int, count: int) -> Generator[list[_Frame], None, None]:
         """A strip's filmed pictures, as many at a time as have enough faces for a call of the engine."""
         waiting: list[_Frame] = []
+        held = self._held(strip)
         for frame in self._frames(strip, first, count):
             if waiting and _faces(waiting) + len(frame.faces) > BATCH:
                 yield waiting
                 waiting = []
             waiting.append(frame)
-            if _faces(waiting) in (0, BATCH) or len(waiting) == self._held:
+            if _faces(waiting) in (0, BATCH) or len(waiting) == held:
                 yield waiting
                 waiting = []
         if waiting:
@@ -267,10 +268,11 @@ class Stage:
     def _waits(self) -> bool:
         return bool(getattr(self.engine, "waits", False))
 
-    @property
-    def _held(self) -> int:
-        """Frames that wait together: fewer where pictures are large."""
-        return max(1, min(HELD, HELD_BYTES // self.format.bytes))
+    def _held(self, strip: Strip) -> int:
+        """Frames of a strip that wait together, as filmed: fewer where its pictures are large."""
+        video = self.footage[strip.key].info.video
+        assert video is not None
+        return max(1, min(HELD, HELD_BYTES // video.format.bytes))
 
     def _patches(self, footage: Footage, asked: Sequence[_Asked]) -> list[list[Patch | None]]:
         """Each face's patches: from the store, or all that are missing made in one go and stored."""
@@ -398,7 +400,7 @@ class Stage:
         driver = drive.driver
         with self._lock:
             if id(driver) not in self._drivers:
-                said = [Path(driver.path).read_bytes()] if driver.recording else _track_points(driver.track)
+                said = _recorded(driver.recording) if driver.recording else _track_points(driver.track)
                 self._drivers[id(driver)] = digest(driver.path, *said)
             return self._drivers[id(driver)]
 
@@ -414,6 +416,12 @@ class Stage:
 def _faces(frames: Sequence[_Frame]) -> int:
     """How many faces something is asked of."""
     return sum(len(frame.faces) for frame in frames)
+
+
+def _recorded(recording: Recording) -> list[object]:
+    motions = sorted((recording.motions or {}).items())
+    told = [str(recording.rate), recording.rest, [name for name, _ in motions]]
+    return [told, recording.shapes, recording.poses, *(rows for _, rows in motions)]
 
 
 def _track_points(track: FaceTrack | None) -> list[object]:

@@ -95,10 +95,13 @@ def test_a_job_is_a_template_and_a_copy_of_the_project(
 ) -> None:
     monkeypatch.delenv("LP_EDITOR_CACHE")
     job = tmp_path / "farm" / "job"
-    words = ("job", small_cut, "-o", job, "--codec", "ffv1", "--engine", "mesh")
+    words = ("job", small_cut, "-o", job, "--codec", "ffv1", "--engine", "mesh", "--consent", "@note.txt")
+    (tmp_path / "note.txt").write_text("Anna K.")
+    monkeypatch.chdir(tmp_path)
     assert run(*words, "--per-task", "3") == 0
     assert "4 chunks in 2 tasks" in capsys.readouterr().out
     made = template(job)
+    assert f"--consent=@{tmp_path / 'note.txt'}" in json.dumps(made)
     assert made["specificationVersion"] == "jobtemplate-2023-09"
     assert [step["name"] for step in made["steps"]] == ["Analyse", "Render", "Join"]
     (space,) = made["steps"][1]["parameterSpace"]["taskParameterDefinitions"]

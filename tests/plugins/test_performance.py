@@ -20,6 +20,8 @@ from lp_editor.face import FaceTrack
 from lp_editor.faces import analyse_faces
 from lp_editor.media.source import VideoSource
 from lp_editor.recording import controls_of, read_recording, shapes_of, write_recording
+from lp_editor.render.stage import _recorded
+from lp_editor.render.stores import digest
 
 HEADER = ["Timecode", "BlendShapeCount", *(name[0].upper() + name[1:] for name in SHAPES), "HeadYaw", "HeadPitch",
           "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll", "RightEyeYaw", "RightEyePitch", "RightEyeRoll"]  # fmt: skip
@@ -60,6 +62,7 @@ def test_it_loops_comes_back_or_is_stretched_to_fit(effect: type[Effect]) -> Non
     assert moments(effect, lasting(10), [1, 5, 9.5], fit="pingpong") == [1, 3, 1.5]
     assert moments(effect, lasting(10), [0, 5, 10], fit="fit") == [0, 2, 4]
     assert moments(effect, lasting(10), [0, 5, 10], fit="fit", start=2.0) == [2, 3, 4]
+    assert moments(effect, lasting(10), [0, 5, 10], fit="fit", start=2.0, speed=-1.0) == [4, 3, 2]
 
 
 def test_a_driver_may_run_backwards(effect: type[Effect]) -> None:
@@ -278,3 +281,13 @@ def test_a_scene_says_how_long_its_driver_is() -> None:
     recorded = replace(testing.scene(1.0), recording=Recording(Fraction(50), np.zeros((25, 52)), np.zeros((25, 3))))
     assert recorded.driver_seconds == 0.5
     assert testing.scene(1.0).driver_seconds == 0
+
+
+def test_a_drivers_name_in_the_cache_is_that_of_all_it_says() -> None:
+    one = Recording(Fraction(25), np.zeros((3, len(SHAPES))), np.zeros((3, 3)), {"a": np.zeros((3, 2))}, 1)
+    others = [
+        one, replace(one, rate=Fraction(30)), replace(one, shapes=one.shapes + 0.1), replace(one, poses=one.poses + 1),
+        replace(one, motions={"a": np.ones((3, 2))}), replace(one, motions={"b": np.zeros((3, 2))}), replace(one, rest=2),
+    ]  # fmt: skip
+    assert len({digest(*_recorded(other)) for other in others}) == len(others)
+    assert digest(*_recorded(one)) == digest(*_recorded(replace(one, shapes=one.shapes.copy())))

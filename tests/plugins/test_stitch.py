@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lp_editor import JointEffect, Meeting, ParamError, Registry, testing
+from lp_editor.effect import parameters
 
 JUMP = Meeting(likeness=0.97, scene=0.9, apart=0.2, pace=0.03, rate=Fraction(25))
 """A jump cut of one person in one scene."""
@@ -96,3 +97,10 @@ def test_a_longer_way_takes_longer() -> None:
         assert made is not None
         lengths.append(round(made.seconds * 25))
     assert lengths == [8, 14, 22]
+
+
+@pytest.mark.parametrize("effect", ["stitch", "bridge"])
+def test_a_joint_has_no_intensity_as_nothing_of_it_is_scaled(effect: str) -> None:
+    assert "intensity" not in [p.name for p in parameters(Registry.installed().effect(effect))]
+    with pytest.raises(ParamError, match=f"{effect}: no parameter 'intensity'"):
+        joint(effect, intensity=0.5)

@@ -459,6 +459,12 @@ def test_the_cache_is_shown_checked_and_cleared(
     assert list((tmp_path / "cache" / "faces").rglob("*.npz"))
     assert main(["cache", "clear"]) == 0
     assert not list((tmp_path / "cache" / "faces").rglob("*.npz"))
+    (tmp_path / "copied" / "networks" / "one").mkdir(parents=True)
+    (tmp_path / "copied" / "networks" / "one" / "eyes.bin").write_bytes(bytes(9))
+    (tmp_path / "copied" / "clipboard.json").write_text("{}")
+    monkeypatch.setenv("LP_EDITOR_CACHE", str(tmp_path / "copied"))
+    assert main(["cache", "clear"]) == 0
+    assert [p.name for p in (tmp_path / "copied").rglob("*") if p.is_file()] == ["clipboard.json"]
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "letter.txt").write_text("dear")
     monkeypatch.setenv("LP_EDITOR_CACHE", str(tmp_path / "precious"))

@@ -17,11 +17,11 @@ from lp_editor import Registry, verbs
 from lp_editor.errors import FaceError, ProjectError
 from lp_editor.face import FacePicture
 from lp_editor.faces.model import Landmarker
-from lp_editor.media.picture import Picture
+from lp_editor.media.picture import Picture, fit
 from lp_editor.media.sink import Codec, encode_chunk, join_chunks
 from lp_editor.media.sound import SoundSource
 from lp_editor.media.source import VideoSource
-from lp_editor.render.joints import scene_likeness, steady_weights
+from lp_editor.render.joints import meeting, scene_likeness, steady_weights
 from lp_editor.render.morph import Tie, match, morph
 from lp_editor.render.program import Settings, staged
 from lp_editor.render.report import silent
@@ -244,3 +244,26 @@ def test_steady_weights_never_fall_and_make_the_largest_step_smaller_than_even_o
     assert 0 <= weights[0] <= weights[-1] <= 1
     assert largest(weights) < 0.85 * largest(even)
     assert largest(weights) < 1.2 * 43 / 13
+
+
+def test_a_still_of_a_bridge_of_one_frame_shows_what_is_marked_before_the_cut(filmed: Path, tmp_path: Path) -> None:
+    document = new_document(tmp_path / "c.otio", row(filmed, (0, 10), (35, 10)))
+    document = verbs.mark(document, "expression", clip="c0", length="10f", params={"smile": 0.8}).document
+    document = verbs.mark(document, "bridge", clip="c0", length="1f").document
+    (event,) = (e for e in cut(document.project) if isinstance(e.picture, Morph))
+    assert (event.first, event.count) == (10, 1)
+    finished, filmed_picture, _ = verbs.still(document, "10f", LOSSLESS)
+    assert finished.format == filmed_picture.format
+
+
+def test_sides_of_two_picture_sizes_are_compared_where_they_lie_in_one(filmed: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.mkv"
+    with VideoSource(filmed) as source:
+        half = replace(source.video.format, width=640, height=360)
+        encode_chunk(tmp_path / "k", [fit(p, half) for p in source.frames(range(12))], half, RATE, Codec.FFV1)
+    join_chunks(small, [tmp_path / "k"], [12], RATE, Codec.FFV1)
+    marked = verbs.mark(two_media(filmed, small, tmp_path), "stitch", clip="a", length="4f").document
+    (event,) = (e for e in cut(marked.project) if isinstance(e.picture, Morph))
+    with staged(marked.project, Registry.installed(), [event], LOSSLESS, silent) as stage:
+        (blend,) = stage.plan.blends.values()
+        assert meeting(stage, blend).apart < 0.1

@@ -4,10 +4,13 @@ import json
 import subprocess
 from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction as F
 from pathlib import Path
 from shutil import which
 
+import cv2
 import pytest
+import skimage.data
 from conftest import two_clips
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +25,7 @@ from lp_editor.render.program import Settings
 from lp_editor.render.provenance import Change, Provenance, consent_note, read
 from lp_editor.render.records import records_of
 from lp_editor.timeline.document import Document, open_document
+from lp_editor.timeline.model import ParamValue, Segment, Span
 
 REGISTRY = Registry(testing, expression, stitch)
 CONSENT = "Anna K., release of 3 May; “all takes”"
@@ -185,3 +189,21 @@ def test_the_command_tells_a_table_json_and_plainly_that_there_is_none(
     assert main(["provenance", str(filmed)]) == 0
     assert "bears no provenance of lp-editor" in capsys.readouterr().out
     assert main(["provenance", str(tmp_path / "gone.mov")]) == 2
+
+
+def test_what_is_told_names_files_without_the_folders_of_a_machine() -> None:
+    named: dict[str, ParamValue] = {"driver": "/home/anna/take.csv", "sound": "D:\\voices\\one.wav", "note": "soft/warm", "smile": 0.5}
+    segment = Segment("s1", "lip-sync", Span(F(0), F(1)), named, "like:/home/anna/face.png")
+    told = provenance._homeless(segment)
+    assert told.params == {"driver": "take.csv", "sound": "one.wav", "note": "soft/warm", "smile": 0.5}
+    assert told.face == "like:face.png"
+
+
+def test_a_file_that_is_delivered_names_no_folder(filmed: Path, tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "face.png"), skimage.data.astronaut()[..., ::-1])
+    params: dict[str, ParamValue] = {"smile": 0.5, "face": f"like:{tmp_path / 'face.png'}"}
+    made = verbs.mark(two_clips(filmed, tmp_path), "expression", clip="opening", length="4f", params=params, registry=REGISTRY)
+    verbs.render(made.document.save(), tmp_path / "out.mkv", settings(Codec.FFV1, tmp_path), registry=REGISTRY)
+    ((_, record),) = records_of(tmp_path / "out.mkv")
+    assert "face=like:face.png" in the_change(record).what
+    assert str(tmp_path) not in json.dumps(record.to_json())
