@@ -25,9 +25,10 @@ from lp_editor.render.joints import meeting, scene_likeness, steady_weights
 from lp_editor.render.morph import Tie, match, morph
 from lp_editor.render.program import Settings, staged
 from lp_editor.render.report import silent
+from lp_editor.timeline import edit
 from lp_editor.timeline.cut import Morph, cut
 from lp_editor.timeline.document import Document, new_document
-from lp_editor.timeline.model import Clip, Joint, Media, Project, Span, Track, Transition
+from lp_editor.timeline.model import Clip, Ease, Joint, Media, Project, Segment, Span, Track, Transition
 
 LOSSLESS = Settings(Codec.FFV1)
 
@@ -246,14 +247,20 @@ def test_steady_weights_never_fall_and_make_the_largest_step_smaller_than_even_o
     assert largest(weights) < 1.2 * 43 / 13
 
 
-def test_a_still_of_a_bridge_of_one_frame_shows_what_is_marked_before_the_cut(filmed: Path, tmp_path: Path) -> None:
-    document = new_document(tmp_path / "c.otio", row(filmed, (0, 10), (35, 10)))
-    document = verbs.mark(document, "expression", clip="c0", length="10f", params={"smile": 0.8}).document
-    document = verbs.mark(document, "bridge", clip="c0", length="1f").document
-    (event,) = (e for e in cut(document.project) if isinstance(e.picture, Morph))
-    assert (event.first, event.count) == (10, 1)
-    finished, filmed_picture, _ = verbs.still(document, "10f", LOSSLESS)
-    assert finished.format == filmed_picture.format
+@pytest.mark.parametrize("beyond", [0, 5], ids=["up to the cut", "past the cut"])
+def test_a_still_of_a_bridge_of_one_frame_is_what_a_render_shows_there(
+    filmed: Path, tmp_path: Path, beyond: int
+) -> None:
+    plain = new_document(tmp_path / "c.otio", row(filmed, (0, 10), (35, 2)))
+    smile = Segment("s", "expression", Span(F(0), seconds(10 + beyond)), {"smile": 0.8}, ease=Ease(F(0), F(0)))
+    first = next(iter(plain.project.clips()))
+    stills = []
+    for document in (plain, plain.replace(edit.add_segment(plain.project, first, smile))):
+        document = verbs.mark(document, "bridge", clip="c0", length="1f").document
+        stills.append(verbs.still(document, "10f", LOSSLESS)[0])
+    verbs.render(document, tmp_path / "out.mkv", LOSSLESS)
+    assert stills[1].equals(pictures(tmp_path / "out.mkv")[10])
+    assert not stills[1].equals(stills[0])
 
 
 def test_sides_of_two_picture_sizes_are_compared_where_they_lie_in_one(filmed: Path, tmp_path: Path) -> None:
