@@ -258,8 +258,10 @@ def _marked(document: Document, registry: Registry) -> tuple[Document, list[str]
             continue
         preset = next((p.name for p in registry.presets.values() if p.effect == name), None)
         params = {"preset": preset} if preset else {}
+        if "driver" in effect_class.needs:  # the film leads itself: there is no other at hand
+            params["driver"] = str(next(clip.media.path for clip in document.project.clips()))
         joint = issubclass(effect_class, JointEffect)
-        place, length_text = ("V1/1", "10f") if joint else ("V1/3", "1s")
+        place, length_text = ("V1/1" if name == "stitch" else "V1/2", "10f") if joint else ("V1/3", "1s")
         try:
             document = verbs.mark(
                 document, name, clip=place, at=None, length=length_text, params=params, registry=registry

@@ -59,7 +59,10 @@ def meant(effect: str, params: Mapping[str, ParamValue | str], registry: Registr
     face = meant_face(str(wanted.pop("face", "largest")))
     texts = {p.name for p in parameters(kind) if p.kind in ("str", "choice")}
     values = {n: v if n in texts else _value(v, rate) for n, v in wanted.items()}
-    if "driver" in kind.needs and isinstance(named := values.get("driver"), str) and named:
+    if "driver" in kind.needs:
+        named = values.get("driver")
+        if not isinstance(named, str) or not named:
+            raise ParamError(f"{effect} needs driver=FILE: a film, a picture, a template (.npz, .pkl) or a recording (.csv)")
         if "\0" in named:
             raise ParamError(f"driver={named[:200]!r} names no file: a path holds no NUL; name the driver again")
         values["driver"] = str(Path(named).resolve())
