@@ -57,23 +57,10 @@ def _seconds(frames: float, scene: Scene) -> float:
     return frames / float(scene.rate)
 
 
-def _refusal(meeting: Meeting, forced: bool) -> str:
-    if forced:
-        return ""
-    if meeting.likeness is not None and meeting.likeness < ANOTHER_PERSON:
-        return f"the two sides show two people (likeness {meeting.likeness:.2f}, one person from {ONE_PERSON:g}); force=yes"
-    if meeting.scene < ANOTHER_SCENE:
-        return f"the two sides show two scenes (likeness {meeting.scene:.2f} of 1); force=yes joins them all the same"
-    return ""
-
-
 @dataclass(frozen=True)
-class Stitch(JointEffect):
-    """Hide a jump cut with a morph: both shots play on into their handles and become one another."""
+class _AcrossCut(JointEffect):
+    """What a stitch and a bridge share: how one shot goes over into the other, and where that is refused."""
 
-    name = "stitch"
-
-    pace: Literal["even", "soft"] = option("even", help="even moves the face at one speed, soft starts and ends gently")
     over: Curve = knob(
         0, low=0, high=1, help="how far over to the next shot, keyed from 0 to 1; without keys as pace says"
     )
@@ -81,15 +68,30 @@ class Stitch(JointEffect):
     crossfade: float = option(0.0, help="frames over which sound cut at the same place goes over; 0 leaves it alone")
     force: bool = option(False, help="also where person or scene are not the same")
 
+    def refusal(self, meeting: Meeting) -> str:
+        """Two people, or two scenes."""
+        if self.force:
+            return ""
+        if meeting.likeness is not None and meeting.likeness < ANOTHER_PERSON:
+            return f"the two sides show two people (likeness {meeting.likeness:.2f}, one person from {ONE_PERSON:g}); force=yes"
+        if meeting.scene < ANOTHER_SCENE:
+            return f"the two sides show two scenes (likeness {meeting.scene:.2f} of 1); force=yes joins them all the same"
+        return ""
+
+
+@dataclass(frozen=True)
+class Stitch(_AcrossCut):
+    """Hide a jump cut with a morph: both shots play on into their handles and become one another."""
+
+    name = "stitch"
+
+    pace: Literal["even", "soft"] = option("even", help="even moves the face at one speed, soft starts and ends gently")
+
     def edit(self, scene: Scene) -> Edit:
         """From the shot before the cut, 0, to the one after it, 1."""
         steady = self.pace == "even" and self.over.is_constant
         crossing = Crossing(True, _seconds(self.crossfade, scene), self.light == "match", steady)
         return Edit(blend=_pace(self.pace, self.over, scene.seconds), crossing=crossing)
-
-    def refusal(self, meeting: Meeting) -> str:
-        """Two people, or two scenes."""
-        return _refusal(meeting, self.force)
 
     @classmethod
     def mark_cut(cls, meeting: Meeting) -> Proposal | None:
@@ -104,7 +106,7 @@ class Stitch(JointEffect):
 
 
 @dataclass(frozen=True)
-class Bridge(JointEffect):
+class Bridge(_AcrossCut):
     """Make new frames between two shots that do not meet in pose: one moves over into the other.
 
     Each shot plays to the cut and waits there, so no handles are needed; the frames around the cut become the bridge, and
@@ -114,21 +116,11 @@ class Bridge(JointEffect):
     name = "bridge"
 
     pace: Literal["soft", "even"] = option("soft", help="soft starts and ends gently, even moves at one speed")
-    over: Curve = knob(
-        0, low=0, high=1, help="how far over to the next shot, keyed from 0 to 1; without keys as pace says"
-    )
-    light: Literal["match", "keep"] = option("match", help="match leads exposure and colour over too")
-    crossfade: float = option(0.0, help="frames over which sound cut at the same place goes over; 0 leaves it alone")
-    force: bool = option(False, help="also where person or scene are not the same")
 
     def edit(self, scene: Scene) -> Edit:
         """From the last frames before the cut, 0, to the first after it, 1."""
         crossing = Crossing(False, _seconds(self.crossfade, scene), self.light == "match")
         return Edit(blend=_pace(self.pace, self.over, scene.seconds), crossing=crossing)
-
-    def refusal(self, meeting: Meeting) -> str:
-        """Two people, or two scenes."""
-        return _refusal(meeting, self.force)
 
 
 @hookimpl
