@@ -11,7 +11,18 @@ from typing import Any
 from lp_editor.errors import ParamError, ProjectError, TimeError
 from lp_editor.timeline.curve import Curve, Key
 from lp_editor.timeline.find import find_segment
-from lp_editor.timeline.model import Clip, Item, Joint, Nest, ParamValue, Project, Segment, Track, Transition
+from lp_editor.timeline.model import (
+    Clip,
+    Item,
+    Joint,
+    Nest,
+    ParamValue,
+    Project,
+    Segment,
+    Track,
+    Transition,
+    all_tracks,
+)
 
 __all__ = [
     "Cut", "Project", "add_joint", "add_segment", "add_segments", "all_ids", "clip_at_cut", "clip_before_cut", "cuts",
@@ -58,7 +69,8 @@ def add_joint(project: Project, clip: Clip, joint: Joint, over_dissolve: bool = 
 
     A dissolve on the cut is refused; ``over_dissolve`` puts the joint in its place, at least as long.
     """
-    found = next((cut for row in _rows(project.tracks) for cut in cuts(row) if cut.before.place == clip.place), None)
+    met = (cut for track in all_tracks(project.tracks) for cut in cuts(track.items))
+    found = next((cut for cut in met if cut.before.place == clip.place), None)
     if found is None:
         raise ProjectError(f'no clip follows "{clip.name}" ({clip.place}) directly, so there is no cut to join')
     if clip.joint:
@@ -97,35 +109,8 @@ def cuts(items: Sequence[Item]) -> Iterator[Cut]:
 
 def picture_cuts(project: Project) -> list[Cut]:
     """Every cut between two enabled clips of a picture track, those of nested sequences included."""
-    rows = [t.items for t in _all_tracks(project.tracks) if t.kind == "video" and t.enabled]
+    rows = [t.items for t in all_tracks(project.tracks) if t.kind == "video" and t.enabled]
     return [cut for row in rows for cut in cuts(row) if cut.before.enabled and cut.after.enabled]
-
-
-def _all_tracks(tracks: tuple[Track, ...]) -> Iterator[Track]:
-    for track in tracks:
-        yield track
-        for item in track.items:
-            if isinstance(item, Nest):
-                yield from _all_tracks(item.tracks)
-
-
-def next_clip(project: Project, clip: Clip) -> Clip | None:
-    """The clip that follows another without gap or transition."""
-    for items in _rows(project.tracks):
-        for a, b in itertools.pairwise(items):
-            if isinstance(a, Clip) and a.place == clip.place:
-                return b if isinstance(b, Clip) else None
-    return None
-
-
-def _rows(tracks: tuple[Track, ...]) -> list[tuple[Item, ...]]:
-    rows: list[tuple[Item, ...]] = []
-    for track in tracks:
-        rows.append(track.items)
-        for item in track.items:
-            if isinstance(item, Nest):
-                rows += _rows(item.tracks)
-    return rows
 
 
 def clip_before_cut(project: Project, record: Fraction) -> Clip:
@@ -150,8 +135,8 @@ def clip_at_cut(project: Project, clip: Clip | None, record: Fraction) -> Clip:
         return clip_before_cut(project, record)
     if record - clip.record.start >= clip.record.stop - record:
         return clip
-    for items in _rows(project.tracks):
-        for cut in cuts(items):
+    for track in all_tracks(project.tracks):
+        for cut in cuts(track.items):
             if cut.after.place == clip.place:
                 return cut.before
     raise TimeError(f'no clip lies directly before "{clip.name}" ({clip.place}), so there is no cut to join')

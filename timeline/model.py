@@ -7,7 +7,7 @@ trimmed or slipped. Units are converted where files and users are read, nowhere 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -266,3 +266,12 @@ def clips_of(tracks: tuple[Track, ...]) -> Iterator[Clip]:
                 yield item
             elif isinstance(item, Nest):
                 yield from clips_of(item.tracks)
+
+
+def all_tracks(tracks: Sequence[Track]) -> Iterator[Track]:
+    """These tracks and those of the sequences nested in them, each before what is nested in it."""
+    for track in tracks:
+        yield track
+        for item in track.items:
+            if isinstance(item, Nest):
+                yield from all_tracks(item.tracks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +18,7 @@ from lp_editor.timeline.dialects.otio import OURS, Address, Node
 from lp_editor.timeline.dialects.source import by_place, chosen
 from lp_editor.timeline.edit import cuts
 from lp_editor.timeline.metadata import VERSION, joint_to_json, segment_to_json
-from lp_editor.timeline.model import Clip, Nest, Project, Span, Track
+from lp_editor.timeline.model import Clip, Project, Span, all_tracks
 from lp_editor.timeline.relink import Rendered, is_time_effect, laid_above, original_view, relinked
 from lp_editor.timeline.urls import absolute_text
 
@@ -129,7 +129,7 @@ def viewed(tree: Node, path: Path, wanted: str | None = None, indent: int | None
 def _joints_in(project: Project) -> dict[str, str]:
     """The joint id that ends in each clip, by place."""
     found: dict[str, str] = {}
-    for track in _all_tracks(project.tracks):
+    for track in all_tracks(project.tracks):
         for cut in cuts(track.items):
             if cut.before.joint:
                 found[cut.after.place] = cut.before.joint.id
@@ -165,14 +165,6 @@ def _unmark(node: Node, gone: Collection[str], start: Fraction) -> None:
 def _asks(node: Node, gone: Collection[str], start: Fraction) -> bool:
     marker = otio.marker_of(node, start)
     return marker is not None and any(id in gone for id in marks.ids_of(marker))
-
-
-def _all_tracks(tracks: Sequence[Track]) -> Iterator[Track]:
-    for track in tracks:
-        yield track
-        for item in track.items:
-            if isinstance(item, Nest):
-                yield from _all_tracks(item.tracks)
 
 
 def _patch(node: Node, clip: Clip, joint_in: str | None) -> None:
