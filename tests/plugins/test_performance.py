@@ -246,7 +246,14 @@ def test_what_cannot_drive_is_told_in_one_sentence(
     plain = tmp_path / "plain.png"
     cv2.imwrite(str(plain), np.full((200, 200, 3), 99, np.uint8))
     out = tmp_path / "out.mkv"
-    for driver, text in ((bad, "was not run"), (plain, "no face found in the driver"), (tmp_path / "no.mp4", "no.mp4")):
+    note = tmp_path / "note.txt"
+    note.write_text("smile, please")
+    for driver, text in (
+        (bad, "was not run"),
+        (plain, "no face found in the driver"),
+        (tmp_path / "no.mp4", f"the driver {tmp_path / 'no.mp4'} is missing; name"),
+        (note, "a driver is a film, a picture, a motion template (.npz, .pkl) or a Live Link Face recording (.csv)"),
+    ):
         code = run(
             "animate", photograph, "--driver", driver, "-o", out, "--engine", "mesh", "--codec", "ffv1", "--quiet"
         )
