@@ -108,7 +108,7 @@ class Casting:
         ranges: list[tuple[Segment | str, tuple[int, int]]] = []
         for name, start, length in spans:
             # a strip plays one way, so the ends of a stretch show the ends of what it shows
-            indices = [int(footage.indices(at, 1, self.rate, source)[0]) for at in (start, start + length - 1)]
+            indices = [int(footage.indices(at, 1, self.rate)[0]) for at in (start, start + length - 1)]
             ranges.append((name, (min(indices), max(indices) + 1)))
         lo, hi = min(r[0] for _, r in ranges), max(r[1] for _, r in ranges)
         with self.report.profile.step("faces", hi - lo):
@@ -150,7 +150,7 @@ class Casting:
         faces: Sequence[Face | None] = ()
         if "face" in effect.needs:
             first, count = ceil(span.start * self.rate), ceil(span.duration * self.rate)
-            faces = FacesAt(track, footage.indices(first, count, self.rate, source))
+            faces = FacesAt(track, footage.indices(first, count, self.rate))
         sound = clip_sound(footage, self.project, span) if "sound" in effect.needs else None
         speech = self._speech(footage, segment, effect) if "speech" in effect.needs else None
         driver = self._driver(segment, effect) if "driver" in effect.needs else None

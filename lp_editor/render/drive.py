@@ -195,7 +195,7 @@ class Performer:
         track = self.driver.track
         assert track is not None
         wanted = sorted({i for i in at if track.at(i) is not None})
-        with self.sources.lent(Path(self.driver.path)) as source:
+        with self.sources.lent(Path(self.driver.path), min(wanted, default=0)) as source:
             read = {}
             for i, picture in zip(wanted, source.frames(wanted), strict=True):
                 face = track.at(i)

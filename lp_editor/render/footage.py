@@ -35,10 +35,12 @@ class Footage:
     info: MediaInfo
     zero: Fraction
 
-    def indices(self, first: int, count: int, rate: Fraction, source: VideoSource) -> NDArray[np.intp]:
+    def indices(self, first: int, count: int, rate: Fraction) -> NDArray[np.intp]:
         """The media frame that each program frame shows, (count,); held at the media's ends."""
+        assert self.info.video is not None
+        frame_at = self.info.video.frame_at
         return np.array(
-            [source.frame_at(self.strip.source_time(Fraction(f) / rate) - self.zero) for f in range(first, first + count)],
+            [frame_at(self.strip.source_time(Fraction(f) / rate) - self.zero) for f in range(first, first + count)],
             np.intp,
         )  # fmt: skip
 
@@ -132,7 +134,11 @@ def _check_files(footage: Footage) -> None:
 
 
 class Sources:
-    """Open video files, lent to one user at a time, so that a worker that goes on where it was need not seek."""
+    """Open video files, lent to one user at a time.
+
+    Of several that are open, one is lent that stands at or shortly before the frame to be read first, so that a worker
+    that goes on where it was need not seek.
+    """
 
     def __init__(self, infos: Iterable[MediaInfo] = ()) -> None:
         self._infos = {info.path: info for info in infos}
@@ -140,11 +146,14 @@ class Sources:
         self._lock = Lock()
 
     @contextmanager
-    def lent(self, path: Path) -> Iterator[VideoSource]:
-        """An open source of this file, for the time of a ``with``."""
+    def lent(self, path: Path, at: int = 0) -> Iterator[VideoSource]:
+        """An open source of this file, to be read from frame ``at`` on, for the time of a ``with``."""
         with self._lock:
-            waiting = self._idle.get(path)
-            source = waiting.pop() if waiting else None
+            waiting = self._idle.get(path, [])
+            nearest = min(waiting, key=lambda source: (source.next > at, abs(at - source.next)), default=None)
+            source = nearest
+            if nearest is not None:
+                waiting.remove(nearest)
         source = source or open_video(self._infos[path] if path in self._infos else probe(path))
         try:
             yield source

@@ -29,7 +29,7 @@ from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missin
 from lp_editor.render.footage import Footage, Sources, bind, check_media, check_sources
 from lp_editor.render.guard import guarded
 from lp_editor.render.hearing import dubbed, dubs
-from lp_editor.render.memory import return_large_blocks
+from lp_editor.render.memory import keep_memory
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.smart import smart_parts
 from lp_editor.render.soundtrack import crossfaded, sound_tracks
@@ -281,7 +281,7 @@ def staged(
     handles: int = 0,
 ) -> Iterator[Stage]:
     """A stage for some events of a project: media open, faces analysed, everything planned."""
-    return_large_blocks()
+    keep_memory()
     report = Report()
     check(project, registry)  # parameters are judged before minutes of analysis
     check_length(project, events, handles)
