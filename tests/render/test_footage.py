@@ -6,12 +6,13 @@ from pathlib import Path
 import cv2
 import pytest
 
+from lp_editor.errors import MediaError
 from lp_editor.media.picture import VideoFormat
 from lp_editor.media.probe import MediaInfo, VideoInfo
 from lp_editor.render.clips import merged
 from lp_editor.render.executor import _cores_shared
-from lp_editor.render.footage import Sources, media_zero, runs
-from lp_editor.timeline.model import Media, Span
+from lp_editor.render.footage import Sources, check_media, media_zero, runs
+from lp_editor.timeline.model import Clip, Media, Span
 
 HOUR = F(3600)
 
@@ -39,6 +40,21 @@ def test_the_first_frames_source_time_is_the_one_by_which_the_clip_lies_in_the_f
 ) -> None:
     media = Media("file", "m", available=None if available is None else Span(available, F(10)))
     assert media_zero(media, start, info(timecode)) == zero
+
+
+def test_missing_media_are_named_once_with_each_clip_once() -> None:
+    def clip(place: str, path: str) -> Clip:
+        span = Span(F(0), F(1))
+        return Clip("", place, Media("file", path, path, Path(path)), span, span, F(25), place=place)
+
+    one = clip("V1/1", "/gone/a.mov")
+    with pytest.raises(MediaError) as caught:
+        check_media([one, one, clip("A1/1", "/gone/a.mov")])
+    assert str(caught.value).splitlines() == [
+        "1 media file is missing; put it back or relink the project:", f"  {Path('/gone/a.mov')} (clips V1/1, A1/1)",
+    ]  # fmt: skip
+    with pytest.raises(MediaError, match=r"2 media files are missing; put them back .*\n.*a\.mov \(clip V1/1\)"):
+        check_media([one, clip("V1/2", "/gone/b.mov")])
 
 
 def test_frame_numbers_are_named_as_runs() -> None:
