@@ -293,6 +293,7 @@ def test_a_demo_of_a_face_that_leaves_keeps_no_half_made_project(
     assert not any((tmp_path / "demo").glob("*.otio"))
 
 
+@pytest.mark.slow
 def test_a_demo_of_a_film_jumps_where_the_face_changes_least(filmed: Path, tmp_path: Path) -> None:
     assert run("demo", "--out", tmp_path / "demo", "--media", filmed, "--quiet") == 0
     assert all((tmp_path / "demo" / name).is_file() for name in FILES)

@@ -47,7 +47,7 @@ def started(name: str) -> AnyEngine:
     return Registry(testing).engine(name) if name == "fake" else Registry.installed().engine(name)
 
 
-@pytest.fixture(scope="module", params=["fake", "mesh", "liveportrait"])
+@pytest.fixture(scope="module", params=["fake", "mesh", pytest.param("liveportrait", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest) -> AnyEngine:
     return started(request.param)
 

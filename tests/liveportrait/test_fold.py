@@ -94,6 +94,7 @@ def test_a_compiled_network_gives_what_the_plain_one_gives(small: bool) -> None:
         torch.testing.assert_close(made(feature)[1:], made(feature[1:]), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_a_converted_network_is_kept_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     openvino = pytest.importorskip("openvino", reason="the extra `fast` is not installed")
     plain = tiny_liveportrait.networks()
