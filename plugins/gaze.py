@@ -35,8 +35,8 @@ enough to lead, at the second they are a smear."""
 BRIEF = 0.16
 """Seconds: eyes do not look away for less; what is read for less is a tracker's mistake while the head swings, or a blink."""
 
-CLOSED = 0.4
-"""A measured blink of this much is one."""
+CLOSED, LIDS_MOVE = 0.4, 0.04
+"""A measured blink of this much is one; for so many seconds before and after it the lids are on their way."""
 
 OFF, LONG, APART, AROUND = 8.0, 0.2, 0.5, 0.2
 """Of proposals: degrees off the lens, for so many seconds; looks nearer to each other are one, with so much around it."""
@@ -226,9 +226,12 @@ def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _shut(scene: Scene) -> NDArray[np.bool_]:
-    """Where both eyes are closed, (N,)."""
-    shut = [f is not None and _lids(f.blendshapes) > CLOSED for f in scene.faces]
-    return np.array(shut if shut else [False] * len(scene.gazes), np.bool_)
+    """Where both eyes are closed or about to be, (N,)."""
+    if not len(scene.faces):
+        return np.zeros(len(scene.gazes), np.bool_)
+    shut = np.array([f is not None and _lids(f.blendshapes) > CLOSED for f in scene.faces])
+    reach = round(LIDS_MOVE * float(scene.rate))
+    return np.asarray(np.convolve(shut, np.ones(2 * reach + 1), "full")[reach : reach + len(shut)] > 0)
 
 
 def _lids(blendshapes: Mapping[str, float]) -> float:
