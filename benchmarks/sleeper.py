@@ -13,7 +13,10 @@ import numpy as np
 
 from lp_editor import hookimpl, testing
 from lp_editor.engine import Patch
-from lp_editor.face import FacePicture
+from lp_editor.face import Box, FacePicture
+
+STEP = 32
+"""Pixels by which the sizes of patches differ."""
 
 
 class Sleeper(testing.FakeEngine):
@@ -49,10 +52,10 @@ class Sleeper(testing.FakeEngine):
 
     def _patch(self, picture: FacePicture) -> Patch:
         box = picture.face.box.clipped(*picture.size)
-        size = (box.height, box.width)
+        size = (-(-box.height // STEP) * STEP, -(-box.width // STEP) * STEP)  # few sizes: drawing them is not timed
         if size not in self._made:
-            self._made = {size: replace(_oval(*size), box=box), **dict(list(self._made.items())[:64])}
-        return replace(self._made[size], box=box)
+            self._made[size] = _oval(*size)
+        return replace(self._made[size], box=Box(box.x0, box.y0, box.x0 + size[1], box.y0 + size[0]))
 
 
 def _oval(height: int, width: int) -> Patch:

@@ -320,7 +320,7 @@ def _moment(
     event = next(e for e in cut(project) if e.first <= frame < e.stop)
     strip = next(iter(strips_of(event.picture)))
     zero = strip.clip.media.available.start if strip.clip.media.available else Fraction(0)
-    index = int(Footage(strip, info, zero).indices(frame, 1, project.rate, source)[0])
+    index = int(Footage(strip, info, zero).indices(frame, 1, project.rate)[0])
     tracks = analyse_faces(source, index, index + 1, settings.cache / "faces")
     try:
         track = choose(tracks, "largest", index, index + 1)

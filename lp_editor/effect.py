@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.controls import COLUMN, REGIONS, TARGET_COLUMN, Part, Region
-from lp_editor.errors import ParamError
+from lp_editor.errors import ParamError, instead
 from lp_editor.face import Face, FaceTrack
 from lp_editor.recording import Recording
 from lp_editor.timeline import Curve, Signal
@@ -228,8 +228,8 @@ class Effect(ABC):
         known = {f.name: f for f in fields(cls)}
         for name in params:
             if name not in known:
-                takes = ", ".join(p.name for p in parameters(cls))
-                raise ParamError(f"{cls.name}: no parameter {name!r}; it takes: {takes}")
+                hint = instead(name, [p.name for p in parameters(cls)], f"lp-editor effects {cls.name}")
+                raise ParamError(f"{cls.name}: no parameter {name[:60]!r}; {hint}")
         kinds = get_type_hints(cls)
         return cls(**{n: _checked(cls.name, known[n], kinds[n], v) for n, v in params.items()})
 

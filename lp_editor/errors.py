@@ -1,5 +1,14 @@
 """What can go wrong, as one small tree. The CLI prints these and exits with 2; anything else is a bug."""
 
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from itertools import islice
+
+LISTED = 8
+"""Names that an error lists; of more, their number."""
+
 
 class LpEditorError(Exception):
     """Base of every error a user can cause and can fix: says what, where, and what would do."""
@@ -51,3 +60,18 @@ class CacheError(LpEditorError):
 
 class Cancelled(LpEditorError):
     """The user stopped the work."""
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """The name that a word was likely meant to be; empty where none is like it."""
+    found = get_close_matches(word[:60], known, 1)
+    return found[0] if found else ""
+
+
+def instead(word: str, known: Collection[str], listed_by: str = "") -> str:
+    """What to say where no name is ``word``: the nearest, or else the first few, and the command that lists them all."""
+    if near := nearest(word, known):
+        return f"did you mean {near}?"
+    more = len(known) - LISTED
+    rest = f" and {more} more" + (f" (`{listed_by}` lists them)" if listed_by else "") if more > 0 else ""
+    return f"there are: {', '.join(islice(known, LISTED))}{rest}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 
 from lp_editor.effect import Effect, JointEffect, parameters
-from lp_editor.errors import LpEditorError, ParamError, ProjectError
+from lp_editor.errors import LpEditorError, ParamError, ProjectError, instead
 from lp_editor.faces import parse_choice
 from lp_editor.registry import Registry
 from lp_editor.timeline import edit, marks
@@ -216,6 +215,5 @@ def _understood(request: Request, registry: Registry, rate: Fraction) -> Meaning
         return meant(word, params, registry, rate)
     if word in registry.presets:
         return meant("", {**params, "preset": word}, registry, rate)
-    near = get_close_matches(word, [*registry.effects, *registry.presets], 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join([*registry.effects, *registry.presets])}"
+    hint = instead(word, [*registry.effects, *registry.presets], "lp-editor presets")
     raise ProjectError(f"{request.where}: no effect or preset is called {word!r}; {hint}")

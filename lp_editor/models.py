@@ -17,7 +17,7 @@ from typing import Any
 
 import platformdirs
 
-from lp_editor.errors import WeightsError
+from lp_editor.errors import WeightsError, instead
 from lp_editor.files import make_folder, write_bytes
 
 REPOSITORY = "KwaiVGI/LivePortrait"
@@ -68,7 +68,7 @@ def chosen(name: str) -> ModelSet:
     try:
         return SETS[name]
     except KeyError:
-        raise WeightsError(f"no models {name!r}; there are: {', '.join(SETS)}") from None
+        raise WeightsError(f"no models {name[:60]!r}; {instead(name, SETS)}") from None
 
 
 def missing(models: ModelSet, place: Path) -> list[str]:

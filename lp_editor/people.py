@@ -169,9 +169,9 @@ def _looked(
     """The faces of all that the cut shows of a clip, on which media frames (first, stop), and the picture's size."""
     video = footage.info.video
     assert video is not None
-    with Sources([footage.info]) as sources, sources.lent(footage.info.path) as source:
-        ends = [int(footage.indices(at, 1, project.rate, source)[0]) for at in (extent[0], sum(extent) - 1)]
-        first, stop = min(ends), max(ends) + 1
+    ends = [int(footage.indices(at, 1, project.rate)[0]) for at in (extent[0], sum(extent) - 1)]
+    first, stop = min(ends), max(ends) + 1
+    with Sources([footage.info]) as sources, sources.lent(footage.info.path, first) as source:
         tracks = analyse_faces(source, first, stop, cache, lambda done, total: progress("faces", done, total))
     return tracks, (first, stop), (video.format.width, video.format.height)
 

@@ -20,7 +20,7 @@ from lp_editor.media.probe import MediaInfo, probe
 from lp_editor.media.source import VideoSource
 from lp_editor.recording import SHAPES, Recording, write_recording
 from lp_editor.registry import Registry
-from lp_editor.render.drive import calmest
+from lp_editor.render.drive import calmest, read_driver
 from lp_editor.render.footage import face_picture
 from lp_editor.render.program import Settings, check_output, render_program
 from lp_editor.render.report import Progress, Report, silent
@@ -28,6 +28,7 @@ from lp_editor.timeline import edit
 from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Ease, Media, ParamValue, Project, Segment, Span, Track
 from lp_editor.timeline.timecode import exact_number, exact_rate, parse_time
+from lp_editor.timeline.urls import is_file
 
 RATE = Fraction(25)
 """Frames a second of a living picture whose driver says none."""
@@ -112,6 +113,8 @@ def animate(
 
 
 def _seen(path: Path) -> MediaInfo:
+    if not is_file(path):
+        raise MediaError(f"{path} is no file; name a photograph or a film")
     info = probe(path)
     if info.video is None:
         raise MediaError(f"{path} has no picture; name a photograph or a film")
@@ -120,10 +123,10 @@ def _seen(path: Path) -> MediaInfo:
 
 def _driver(path: Path, registry: Registry) -> tuple[Fraction | None, Fraction]:
     """A driver's rate (None of a picture) and seconds (0 of a picture)."""
-    recording = registry.recording(path)
-    if recording is not None:
-        return recording.rate, len(recording) / recording.rate
-    video = _seen(path).video
+    read = read_driver(path, registry)
+    if isinstance(read, Recording):
+        return read.rate, len(read) / read.rate
+    video = read.video
     assert video is not None
     return (None, Fraction(0)) if video.count == 1 else (video.rate, video.duration)
 

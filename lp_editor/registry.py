@@ -14,7 +14,15 @@ from pluggy import PluginManager, PluginValidationError
 from lp_editor import hooks, personal
 from lp_editor.effect import RESERVED, Effect, parameters
 from lp_editor.engine import Engine
-from lp_editor.errors import EngineError, LpEditorError, ParamError, PluginError, UnknownEffectError
+from lp_editor.errors import (
+    EngineError,
+    LpEditorError,
+    ParamError,
+    PluginError,
+    UnknownEffectError,
+    instead,
+    nearest,
+)
 from lp_editor.recording import Recording
 from lp_editor.timeline import stored
 from lp_editor.timeline.curve import value_from_json
@@ -99,7 +107,7 @@ class Registry:
         try:
             return self.effects[name]
         except KeyError:
-            raise UnknownEffectError(f"no effect {name[:60]!r}; installed: {', '.join(self.effects)}") from None
+            raise UnknownEffectError(f"no effect {name[:60]!r}; {instead(name, self.effects, 'lp-editor effects')}") from None
 
     def engine(self, name: str = "auto", device: str = "cpu") -> Engine[Any, Any]:
         """The engine called ``name``, or the best one that runs here for ``auto``."""
@@ -109,7 +117,9 @@ class Registry:
                 return engine
         if name.startswith("liveportrait"):
             raise EngineError("the engine liveportrait has no weights here; run `lp-editor models pull`, or take mesh")
-        raise EngineError(f"no engine {name!r} on {device!r}; mesh runs everywhere")
+        near = "" if name in AUTOMATIC else nearest(name, AUTOMATIC)
+        hint = f"did you mean {near}?" if near else "mesh runs everywhere"
+        raise EngineError(f"no engine {name[:60]!r} on {device!r}; {hint}")
 
     def recording(self, path: Path) -> Recording | None:
         """The performance that a file without a picture holds; None for a file that no plugin knows by its name."""
@@ -136,7 +146,7 @@ class Registry:
         try:
             return self.presets[name]
         except KeyError:
-            raise ParamError(f"no preset {name[:60]!r}; there are: {', '.join(self.presets)}") from None
+            raise ParamError(f"no preset {name[:60]!r}; {instead(name, self.presets, 'lp-editor presets')}") from None
 
 
 def _hook_names() -> list[str]:

@@ -74,7 +74,7 @@ class FollowDriver(Effect):
         help="relative adds the driver's changes, absolute takes it as it is; auto: head relative, face as it suits",
     )
     strength: Curve = knob(1, low=0, high=1, help="how far the face follows")
-    speed: Curve = knob(1, low=-4, high=4, help="of the driver: 0.5 half as fast, negative backwards")
+    speed: Curve = knob(1, low=-4, high=4, help="of the driver: 0.5 half as fast, negative backwards from its end")
     start: Curve = knob(0, low=0, high=36000, unit="seconds", help="where in the driver it begins")
     fit: Literal["once", "loop", "pingpong", "fit"] = option(
         "once", help="when the driver ends: hold its last frame, begin again, go back, or stretch it to the segment"
@@ -115,8 +115,16 @@ class FollowDriver(Effect):
             end = float(played.at(scene.seconds))
             pace, first = left / (abs(end) or 1.0), left if end < 0 else 0.0
             return Signal(lambda t: begins + np.clip(first + played.at(t) * pace, 0, left))
-        folded = {"once": _held, "loop": _looped, "pingpong": _back_and_forth}[self.fit]
-        return Signal(lambda t: begins + folded(played.at(t), left))
+        if self.fit == "pingpong":
+            return Signal(lambda t: begins + _back_and_forth(played.at(t), left))
+        folded, backwards = {"once": _held, "loop": _looped}[self.fit], self._backwards(scene.seconds)
+        return Signal(lambda t: begins + folded(played.at(t), left, backwards))
+
+    def _backwards(self, seconds: float) -> bool:
+        """Whether the driver sets out backwards, and so from its last frame."""
+        speeds = np.asarray(self.speed.at(np.arange(0, seconds + STEP, STEP)))
+        moving = speeds[speeds != 0]
+        return bool(len(moving) and moving[0] < 0)
 
     def _played(self, seconds: float) -> Signal:
         """How much of the driver has gone by: the sum of its speed."""
@@ -139,12 +147,12 @@ def parts_named(text: str) -> tuple[Part, ...]:
     return tuple(found)
 
 
-def _held(played: NDArray[np.float64], length: float) -> NDArray[np.float64]:
-    return np.asarray(np.where(played < 0, np.maximum(length + played, 0), np.minimum(played, length)))
+def _held(played: NDArray[np.float64], length: float, backwards: bool) -> NDArray[np.float64]:
+    return np.asarray(np.clip(played + (length if backwards else 0), 0, length))
 
 
-def _looped(played: NDArray[np.float64], length: float) -> NDArray[np.float64]:
-    return np.asarray(np.mod(played, length))
+def _looped(played: NDArray[np.float64], length: float, backwards: bool) -> NDArray[np.float64]:
+    return np.asarray(length - np.mod(-played, length) if backwards else np.mod(played, length))
 
 
 def _back_and_forth(played: NDArray[np.float64], length: float) -> NDArray[np.float64]:

@@ -63,7 +63,8 @@ def test_numbers_as_files_store_them_are_taken_by_options_too() -> None:
 @pytest.mark.parametrize(
     ("params", "says"),
     [
-        ({"dept": 1}, "no parameter 'dept'; it takes: depth, times"),
+        ({"dept": 1}, "no parameter 'dept'; did you mean depth?"),
+        ({"zoom": 1}, "no parameter 'zoom'; there are: depth, times"),
         ({"depth": 1.4}, "depth must stay in 0..1, got 1.4"),
         ({"depth": -0.1}, "depth must stay in 0..1, got -0.1"),
         ({"depth": True}, "depth takes a number or a curve, got True"),

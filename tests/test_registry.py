@@ -177,9 +177,11 @@ def test_an_effect_may_not_bring_an_intensity_of_its_own() -> None:
         _ = Registry(Adds(Intense)).effects
 
 
-def test_an_unknown_effect_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownEffectError, match=r"no effect 'nodd'.*: nod"):
+def test_an_unknown_effect_is_an_error_that_names_the_nearest_or_the_known_ones() -> None:
+    with pytest.raises(UnknownEffectError, match=r"no effect 'nodd'; did you mean nod\?"):
         Registry(Adds(Nod)).effect("nodd")
+    with pytest.raises(UnknownEffectError, match=r"no effect 'waltz'; there are: nod"):
+        Registry(Adds(Nod)).effect("waltz")
 
 
 def test_engines_are_found_by_name_and_the_automatic_one_runs_everywhere() -> None:
@@ -191,6 +193,8 @@ def test_engines_are_found_by_name_and_the_automatic_one_runs_everywhere() -> No
 def test_an_unknown_engine_is_an_error() -> None:
     with pytest.raises(EngineError, match="no engine 'warp' on 'cpu'"):
         Registry(testing).engine("warp")
+    with pytest.raises(EngineError, match=r"no engine 'mehs' on 'cpu'; did you mean mesh\?"):
+        Registry(testing).engine("mehs")
 
 
 def test_a_preset_gives_its_effects_parameters(tmp_path: Path) -> None:
@@ -231,10 +235,13 @@ def test_two_presets_of_one_name_are_an_error(tmp_path: Path) -> None:
         _ = Registry(Shelf(tmp_path)).presets
 
 
-def test_an_unknown_preset_is_an_error_that_lists_the_known_ones(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text('{"name": "deep", "effect": "nod"}')
-    with pytest.raises(ParamError, match="no preset 'deeep'; there are: deep"):
-        Registry(Shelf(tmp_path)).preset("deeep")
+def test_an_unknown_preset_is_an_error_that_names_the_nearest_or_the_first_few(tmp_path: Path) -> None:
+    for n in range(10):
+        (tmp_path / f"{n}.json").write_text(f'{{"name": "deep-{n}", "effect": "nod"}}')
+    with pytest.raises(ParamError, match=r"no preset 'deeep-7'; did you mean deep-7\?"):
+        Registry(Shelf(tmp_path)).preset("deeep-7")
+    with pytest.raises(ParamError, match=r"there are: deep-0, .*deep-7 and 2 more \(`lp-editor presets` lists them\)$"):
+        Registry(Shelf(tmp_path)).preset("zzz")
 
 
 def test_a_plugin_may_be_any_object() -> None:

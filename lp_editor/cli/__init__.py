@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import re
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from lp_editor.cli.plain import plain_streams
-from lp_editor.errors import LpEditorError
+from lp_editor.errors import LpEditorError, nearest
 
 USER_ERROR, STOPPED, BUG = 2, 130, 1
 """Exit codes."""
@@ -34,8 +33,8 @@ def _near(message: str) -> str:
     found = re.search(r"invalid choice: '?([^' ]+)'?", wrong)
     if not (sign and found):
         return ""
-    near = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", choices), 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest(found[1], re.findall(r"[\w-]+", choices))
+    return f"; did you mean {near}?" if near else ""
 
 
 def parser() -> Parser:

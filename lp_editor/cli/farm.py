@@ -44,7 +44,7 @@ def add_part(command: argparse.ArgumentParser) -> None:
 
 def add(commands: Any) -> None:
     """Add the command ``job``."""
-    from lp_editor.cli.rendering import add_common, add_delivery
+    from lp_editor.cli.rendering import add_common, add_delivery, add_handles
 
     job = commands.add_parser(
         "job", help="write a render as a job for a render farm (Open Job Description)",
@@ -66,6 +66,7 @@ def add(commands: Any) -> None:
         "--cache", type=Path, metavar="DIR",
         help="what all workers share; LP_EDITOR_CACHE where that is set, else cache in the job's folder",
     )  # fmt: skip
+    add_handles(job)
     add_delivery(job)
     add_common(job)
     job.set_defaults(run=_job)

@@ -16,9 +16,9 @@ def add(commands: Any) -> None:
     """Add the commands."""
     watch = commands.add_parser(
         "watch", help="render every project that is dropped into a folder",
-        description="Takes every project there and back, as roundtrip does: NAME.lp holds the result, or\n"
-        "NAME.error.txt says why there is none. A project is taken when it has stood still for a few\n"
-        "seconds; one that changes later is done again, into another folder. Ctrl-C ends it.",
+        description="Takes every project there and back, as roundtrip does: of CUT.otio the folder CUT.lp holds the result, or\n"
+        "CUT.otio.error.txt says why there is none. A project is taken when it has stood still for a few seconds;\n"
+        "one that changes later is done again, into another folder (CUT.2.lp). Ctrl-C ends it.",
         epilog="examples:\n  lp-editor watch ~/exchange\n  lp-editor watch ~/exchange --for premiere --codec prores\n"
         "  lp-editor watch ~/exchange --once\n",
     )  # fmt: skip

@@ -22,12 +22,13 @@ def add(commands: Any) -> None:
     listed = verbs.add_parser("list", help="what there is, what of it is here, under which licence")
     listed.add_argument("--json", action="store_true", help="print JSON")
     listed.set_defaults(run=_list)
-    for name, help, run in (
-        ("pull", "download a set", _pull),
-        ("verify", "check the files against their hashes", _verify),
+    for name, help, example, run in (
+        ("pull", "download a set", "landmarks", _pull),
+        ("verify", "check the files against their hashes", "human", _verify),
     ):
-        verb = verbs.add_parser(name, help=help)
-        verb.add_argument("set", nargs="?", default="human", metavar="SET", help="human, animals or landmarks")
+        examples = f"examples:\n  lp-editor models {name}\n  lp-editor models {name} {example}\n"
+        verb = verbs.add_parser(name, help=help, epilog=examples)
+        verb.add_argument("set", nargs="?", default="human", metavar="SET", help="human (without it), animals or landmarks")
         verb.set_defaults(run=run)
     verbs.add_parser("path", help="the folder they lie in").set_defaults(run=_path)
 

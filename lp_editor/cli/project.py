@@ -33,9 +33,11 @@ def add(commands: Any) -> None:
     undo.set_defaults(run=_undo)
 
 
-def add_source(command: argparse.ArgumentParser) -> None:
+def add_source(command: argparse.ArgumentParser, shown_as: str = "project") -> None:
     """The options that say how a project is to be read."""
-    command.add_argument("project", type=Path)
+    command.add_argument(
+        "project", type=Path, metavar=shown_as, help="an .otio, .otioz, .otiod, .xml, .fcpxml, .fcpxmld, .edl or .aaf"
+    )
     command.add_argument("--sequence", metavar="NAME", help="which sequence of the file (name or number); the first")
     command.add_argument(
         "--media", type=Path, metavar="DIR", action="append", default=[], help="also look for media here"
@@ -82,6 +84,11 @@ def _add_mark(commands: Any) -> None:
         "  lp-editor mark cut.otio --clip V1/3 preset=warm-smile\n"
         "  lp-editor mark cut.otio --at 4s --for 8f stitch\n"
         "  lp-editor mark cut.otio --propose stitch\n"
+        "  lp-editor mark cut.otio --clip A003 --for 8f bridge\n"
+        "  lp-editor mark cut.otio --clip A003 gaze contact=1\n"
+        "  lp-editor mark cut.otio --clip A003 --propose gaze\n"
+        "  lp-editor mark cut.otio --clip A003 enhance deflicker=0.8 denoise=0.3\n"
+        "  lp-editor mark cut.otio --clip A003 performance driver=talk.mp4 regions=lips,brows\n"
         "  lp-editor mark cut.otio --clip A003 lip_sync sound=dub.wav text=dub.txt\n"
         "  lp-editor mark cut.otio --clip A003 lip_sync text='Never again.' --voice\n"
         "  lp-editor mark cut.otio --everywhere face=like:anna.jpg expression smile=0.3\n"

@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
     where.add_argument(
         "--clips", type=Path, metavar="DIR", help="a file for each marked stretch, and the project relinked"
     )
+    add_handles(render)
     add_delivery(render)
     render.add_argument("--alpha", action="store_true", help="prores 4444, png, exr: opaque only where changed")
     render.add_argument("--format", metavar="WxH", help="size of the output; without it that of the first clip")
@@ -82,7 +83,7 @@ def _add_roundtrip(commands: Any) -> None:
         "  lp-editor roundtrip CUT.otio -o back/ --for premiere\n"
         "\nMarks are markers whose name begins with lp (docs/markers.md), and what `mark` made.\n",
     )  # fmt: skip
-    add_source(command)
+    add_source(command, "CUT.xml")
     command.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="where to; NAME.lp beside the project without it"
     )
@@ -110,6 +111,7 @@ def add_return(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --codec prores: 4444, opaque only where changed; lies on a track above",
     )
+    add_handles(command)
     add_delivery(command)
 
 
@@ -137,11 +139,15 @@ def _roundtrip(asked: argparse.Namespace) -> int:
     return 0
 
 
-def add_delivery(command: argparse.ArgumentParser) -> None:
-    """What is written: codec, profile and the like."""
+def add_handles(command: argparse.ArgumentParser) -> None:
+    """How much longer the files of marked stretches are."""
     command.add_argument(
         "--handles", type=int, default=24, metavar="N", help="of single files: frames past either end, for trims; 24"
     )
+
+
+def add_delivery(command: argparse.ArgumentParser) -> None:
+    """What is written: codec, profile and the like."""
     command.add_argument(
         "--codec", choices=("h264", "hevc", "prores", "dnxhr", "ffv1", "png", "exr"), default="h264",
         help="ffv1 is lossless, in MKV; png and exr are sequences: -o frames/shot.%%04d.exr",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -53,6 +54,14 @@ class VideoInfo:
     """Of an image sequence, which file each frame is."""
     order: Sequence[int] = ()
     """Which frame each packet is, in decoding order; -1 for one that is not shown. Of an image sequence empty."""
+
+    def frame_at(self, seconds: Fraction) -> int:
+        """The last frame with a time ≤ ``seconds`` from the media's zero; the first or last one outside."""
+        if not self.variable:
+            # timestamps of a constant rate may be rounded (milliseconds in MKV): count instead
+            return min(max(int(seconds * self.rate // 1), 0), self.count - 1)
+        units = seconds / self.time_base + self.times[0]
+        return min(max(bisect_right(self.times, units) - 1, 0), self.count - 1)
 
 
 @dataclass(frozen=True)

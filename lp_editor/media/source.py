@@ -60,13 +60,10 @@ class VideoSource:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def frame_at(self, seconds: Fraction) -> int:
-        """The last frame with a time ≤ ``seconds`` from the media's zero; the first or last one outside."""
-        if not self.video.variable:
-            # timestamps of a constant rate may be rounded (milliseconds in MKV): count instead
-            return min(max(int(seconds * self.video.rate // 1), 0), self.video.count - 1)
-        units = seconds / self.video.time_base + self.video.times[0]
-        return min(max(bisect_right(self.video.times, units) - 1, 0), self.video.count - 1)
+    @property
+    def next(self) -> int:
+        """The frame that can be read without going back."""
+        return self._next
 
     def time_of(self, index: int) -> Fraction:
         """When a frame starts, in seconds from the media's zero."""

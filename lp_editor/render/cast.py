@@ -17,10 +17,11 @@ from lp_editor.errors import FaceError, MediaError, ParamError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.faces import analyse_faces, choose
 from lp_editor.faces.measure import measured
-from lp_editor.media.probe import probe
 from lp_editor.media.source import VideoSource
 from lp_editor.plan import Driver, Finding, extents, finding_key, segment_rows, segment_span
+from lp_editor.recording import Recording
 from lp_editor.registry import Registry
+from lp_editor.render.drive import read_driver
 from lp_editor.render.footage import Footage, Sources
 from lp_editor.render.hearing import clip_sound, speech_of
 from lp_editor.render.memory import return_free_pages
@@ -107,7 +108,7 @@ class Casting:
         ranges: list[tuple[Segment | str, tuple[int, int]]] = []
         for name, start, length in spans:
             # a strip plays one way, so the ends of a stretch show the ends of what it shows
-            indices = [int(footage.indices(at, 1, self.rate, source)[0]) for at in (start, start + length - 1)]
+            indices = [int(footage.indices(at, 1, self.rate)[0]) for at in (start, start + length - 1)]
             ranges.append((name, (min(indices), max(indices) + 1)))
         lo, hi = min(r[0] for _, r in ranges), max(r[1] for _, r in ranges)
         with self.report.profile.step("faces", hi - lo):
@@ -149,7 +150,7 @@ class Casting:
         faces: Sequence[Face | None] = ()
         if "face" in effect.needs:
             first, count = ceil(span.start * self.rate), ceil(span.duration * self.rate)
-            faces = FacesAt(track, footage.indices(first, count, self.rate, source))
+            faces = FacesAt(track, footage.indices(first, count, self.rate))
         sound = clip_sound(footage, self.project, span) if "sound" in effect.needs else None
         speech = self._speech(footage, segment, effect) if "speech" in effect.needs else None
         driver = self._driver(segment, effect) if "driver" in effect.needs else None
@@ -171,12 +172,13 @@ class Casting:
             raise ParamError(f"{effect.name} needs driver=FILE, a video of a face (segment {segment.id})")
         if "\0" in named:
             raise ParamError(f"driver={named[:200]!r} names no file: a path holds no NUL (segment {segment.id})")
-        recording = self.registry.recording(Path(named))
-        if recording is not None:
-            return Driver(named, None, recording.rate, recording)
-        info = probe(Path(named))
-        if info.video is None:
-            raise MediaError(f"{named} has no picture, so it cannot drive a face (segment {segment.id})")
+        try:
+            info = read_driver(Path(named), self.registry)
+        except MediaError as error:
+            raise MediaError(f"{error} (segment {segment.id})") from error
+        if isinstance(info, Recording):
+            return Driver(named, None, info.rate, info)
+        assert info.video is not None
         with VideoSource(info.path) as source:
             tracks = analyse_faces(source, 0, info.video.count, self.cache, self._analysed)
         format, whose = info.video.format, str(segment.params.get("driver_face", "largest"))

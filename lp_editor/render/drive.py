@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,10 +14,13 @@ import numpy as np
 
 from lp_editor.controls import REGIONS, Controls, Part, parts_of
 from lp_editor.engine import Engine, Look
+from lp_editor.errors import MediaError
 from lp_editor.face import Face, FacePicture, FaceTrack
 from lp_editor.faces.mirror import mirrored_face, mirrored_picture
+from lp_editor.media.probe import MediaInfo, probe
 from lp_editor.plan import Drive, Driver, FacePlan
 from lp_editor.recording import Recording, controls_of
+from lp_editor.registry import Registry
 from lp_editor.render.footage import Sources, face_picture
 
 if TYPE_CHECKING:
@@ -35,8 +39,29 @@ EXPRESSIONS = ("jawOpen", "mouthSmileLeft", "mouthSmileRight", "mouthPucker", "m
 TURNED = 20.0
 """Degrees off its usual pose that weigh as much as one whole blendshape."""
 
+DRIVERS = "a film, a picture, a motion template (.npz, .pkl) or a Live Link Face recording (.csv)"
+"""What may lead a face."""
+
 LOOKED_AT = 400
 """Frames of a driver, spread over it, among which the calmest is looked for."""
+
+
+def read_driver(path: Path, registry: Registry) -> Recording | MediaInfo:
+    """What a driver is: a recording, or media that hold a picture. Raises `MediaError`, which says what would do."""
+    if not os.path.exists(path):
+        raise MediaError(f"the driver {path} is missing; name {DRIVERS}")
+    recording = registry.recording(path)
+    if recording is not None:
+        return recording
+    if os.path.isdir(path):
+        raise MediaError(f"the driver {path} is a folder; name {DRIVERS}")
+    try:
+        info = probe(path)
+    except MediaError as error:
+        raise MediaError(f"the driver {error}; a driver is {DRIVERS}") from error
+    if info.video is None:
+        raise MediaError(f"the driver {path} has no picture; a driver is {DRIVERS}")
+    return info
 
 
 def driven(stage: Stage, plan: FacePlan, filmed: Sequence[Any], rows: Sequence[int]) -> list[Any]:
@@ -170,7 +195,7 @@ class Performer:
         track = self.driver.track
         assert track is not None
         wanted = sorted({i for i in at if track.at(i) is not None})
-        with self.sources.lent(Path(self.driver.path)) as source:
+        with self.sources.lent(Path(self.driver.path), min(wanted, default=0)) as source:
             read = {}
             for i, picture in zip(wanted, source.frames(wanted), strict=True):
                 face = track.at(i)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import cpu_count
 from threading import Event
 from typing import Protocol, TypeVar
+
+import cv2
 
 from lp_editor.errors import Cancelled, OutputError
 from lp_editor.render.chunks import Chunk, ChunkWork
@@ -42,7 +45,7 @@ class LocalExecutor:
 
         if self._workers == 1 or len(chunks) <= 1:
             return share(chunks)
-        with ThreadPoolExecutor(self._workers) as pool:
+        with _cores_shared(self._workers), ThreadPoolExecutor(self._workers) as pool:
             futures = [pool.submit(share, part) for part in shares(chunks, self._workers)]
             try:
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
@@ -52,6 +55,17 @@ class LocalExecutor:
         for error in sorted(errors, key=lambda e: isinstance(e, Cancelled)):
             raise error  # what went wrong, not what was stopped for it
         return None
+
+
+@contextmanager
+def _cores_shared(workers: int) -> Iterator[None]:
+    """Let OpenCV use no more threads than each of some workers has cores: more wait for each other, at full load."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(max(1, (cpu_count() or 1) // workers))
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def shares(jobs: Sequence[JobT], workers: int) -> list[Sequence[JobT]]:

@@ -35,10 +35,12 @@ class Footage:
     info: MediaInfo
     zero: Fraction
 
-    def indices(self, first: int, count: int, rate: Fraction, source: VideoSource) -> NDArray[np.intp]:
+    def indices(self, first: int, count: int, rate: Fraction) -> NDArray[np.intp]:
         """The media frame that each program frame shows, (count,); held at the media's ends."""
+        assert self.info.video is not None
+        frame_at = self.info.video.frame_at
         return np.array(
-            [source.frame_at(self.strip.source_time(Fraction(f) / rate) - self.zero) for f in range(first, first + count)],
+            [frame_at(self.strip.source_time(Fraction(f) / rate) - self.zero) for f in range(first, first + count)],
             np.intp,
         )  # fmt: skip
 
@@ -73,18 +75,21 @@ def media_zero(media: Media, source_start: Fraction, info: MediaInfo) -> Fractio
 
 def check_media(clips: Iterable[Clip]) -> None:
     """Raise one `MediaError` that names every missing file, and every kind of media we cannot read."""
-    missing: dict[str, list[str]] = {}
+    missing: dict[str, dict[str, None]] = {}
     for clip in clips:
-        if clip.media.kind == "sequence" and (clip.media.path is None or not Numbering.of(clip.media.path).numbers()):
-            missing.setdefault(str(clip.media.path or clip.media.url), []).append(clip.place)
-        if clip.media.kind == "file" and (clip.media.path is None or not is_file(clip.media.path)):
-            missing.setdefault(str(clip.media.path or clip.media.url), []).append(clip.place)
+        if not _there(clip.media):
+            missing.setdefault(str(clip.media.path or clip.media.url), {})[clip.place] = None
     if missing:
-        lines = [f"  {path} (clips {', '.join(places)})" for path, places in missing.items()]
-        noun = "file is" if len(lines) == 1 else "files are"
-        raise MediaError(
-            f"{len(lines)} media {noun} missing; put them back or relink the project:\n" + "\n".join(lines)
-        )
+        lines = [f"  {path} (clip{'s' * (len(places) > 1)} {', '.join(places)})" for path, places in missing.items()]
+        said = "1 media file is missing; put it" if len(lines) == 1 else f"{len(lines)} media files are missing; put them"
+        raise MediaError(f"{said} back or relink the project:\n" + "\n".join(lines))
+
+
+def _there(media: Media) -> bool:
+    """Whether a file, or one of a sequence, lies where a clip's media should be; what is no file is always there."""
+    if media.kind == "sequence":
+        return media.path is not None and bool(Numbering.of(media.path).numbers())
+    return media.kind != "file" or (media.path is not None and is_file(media.path))
 
 
 def check_sources(footage: Iterable[Footage]) -> None:
@@ -124,13 +129,16 @@ def _check_files(footage: Footage) -> None:
     gone = [files.named(i).name for i in frames if files.first + i * files.step not in there]
     if gone:
         names = ", ".join(gone[:5]) + (" …" if len(gone) > 5 else "")
-        raise MediaError(
-            f'{footage.info.path}: {len(gone)} files are missing ({names}; clip "{clip.name}"); put them back'
-        )
+        said, them = ("1 file is", "it") if len(gone) == 1 else (f"{len(gone)} files are", "them")
+        raise MediaError(f'{footage.info.path}: {said} missing ({names}; clip "{clip.name}"); put {them} back')
 
 
 class Sources:
-    """Open video files, lent to one user at a time, so that a worker that goes on where it was need not seek."""
+    """Open video files, lent to one user at a time.
+
+    Of several that are open, one is lent that stands at or shortly before the frame to be read first, so that a worker
+    that goes on where it was need not seek.
+    """
 
     def __init__(self, infos: Iterable[MediaInfo] = ()) -> None:
         self._infos = {info.path: info for info in infos}
@@ -138,11 +146,14 @@ class Sources:
         self._lock = Lock()
 
     @contextmanager
-    def lent(self, path: Path) -> Iterator[VideoSource]:
-        """An open source of this file, for the time of a ``with``."""
+    def lent(self, path: Path, at: int = 0) -> Iterator[VideoSource]:
+        """An open source of this file, to be read from frame ``at`` on, for the time of a ``with``."""
         with self._lock:
-            waiting = self._idle.get(path)
-            source = waiting.pop() if waiting else None
+            waiting = self._idle.get(path, [])
+            nearest = min(waiting, key=lambda source: (source.next > at, abs(at - source.next)), default=None)
+            source = nearest
+            if nearest is not None:
+                waiting.remove(nearest)
         source = source or open_video(self._infos[path] if path in self._infos else probe(path))
         try:
             yield source

@@ -155,9 +155,9 @@ def _meeting_frames(node: Morph, rate: Fraction) -> tuple[int, int]:
 def _filmed(stage: Stage, strip: Strip, frame: int) -> Picture:
     """One side's picture of a program frame as filmed, in the output format."""
     footage = stage.footage[strip.key]
-    with stage.sources.lent(footage.info.path) as source:
-        index = footage.indices(frame, 1, stage.plan.rate, source)[0]
-        return fit(next(iter(source.frames([int(index)]))), stage.format)
+    index = int(footage.indices(frame, 1, stage.plan.rate)[0])
+    with stage.sources.lent(footage.info.path, index) as source:
+        return fit(next(iter(source.frames([index]))), stage.format)
 
 
 def judge(stage: Stage, registry: Registry) -> None:
@@ -226,8 +226,7 @@ def _steadied(
     want = _format(footage[blend.morph.outgoing.strip.key])  # one picture for both sides; its size does not count
     for strip in (blend.morph.outgoing.strip, blend.morph.incoming.strip):
         one, track = footage[strip.key], cast.joints.get((strip.key, blend.morph.joint.id))
-        with sources.lent(one.info.path) as source:
-            at = one.indices(blend.first - 1, len(blend.weights) + 2, rate, source)
+        at = one.indices(blend.first - 1, len(blend.weights) + 2, rate)
         found = [track.at(int(i)) if track is not None else None for i in at]
         faces = [fitted(f.points[:468, :2], _format(one), want) for f in found if f is not None]
         if len(faces) < len(found):

@@ -5,35 +5,48 @@ from __future__ import annotations
 import ctypes
 import sys
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
-M_MMAP_THRESHOLD = -3
-"""glibc's number of the option (malloc.h)."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+"""glibc's numbers of the options (malloc.h)."""
 
-LARGE = 1 << 20
-"""Bytes from which on a block is the system's own: a plane of a picture."""
+LARGE = 32 << 20
+"""Bytes from which on a block is the system's own: the most that glibc takes."""
+
+PATIENCE = 2
+"""Calls of `return_free_pages` to one that does it."""
+
+KEPT = 256 << 20
+"""Bytes that may lie free at the end of the heap before they go back to the system by themselves."""
 
 
-def return_large_blocks() -> None:
-    """Let the memory of pictures go back to the system as soon as they are dropped.
+_calls = count(1)
 
-    glibc raises its threshold for that with every large block that is freed, and from then on keeps pictures in heaps,
-    one for each thread, that grow ragged: a render of 5 minutes peaked a fifth higher than one of 10 seconds
-    (benchmarks/memory.py). Systems with another C library are left as they are.
+
+def keep_memory() -> None:
+    """Let the memory of pictures be used again for the next ones, in one heap for all threads.
+
+    A block fresh from the system is cleared page by page when it is first written to: left alone, that was two fifths of
+    what surrounds an engine (benchmarks/pipeline.py: 50 ms a frame, 30 with this). One heap, because each thread's own
+    grows ragged; what lies free in it goes back once a chunk (`return_free_pages`). Systems with another C library are
+    left as they are.
     """
     mallopt = getattr(_libc(), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGE)
+        for option, value in ((M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, KEPT), (M_ARENA_MAX, 1)):
+            mallopt(option, value)
 
 
 def return_free_pages() -> None:
     """Give back to the system what lies free between small blocks.
 
     Analysis and rendering leave about 10 KB of it a frame behind, in every thread's heap: 5 minutes of film peaked 7 %
-    higher than 10 seconds (benchmarks/memory.py). It costs a few milliseconds: once a chunk, not once a frame.
+    higher than 10 seconds (benchmarks/memory.py). All that lies free is cleared anew when it is used again, so it is done
+    only every `PATIENCE` calls; call it once a chunk.
     """
     trim = getattr(_libc(), "malloc_trim", None)
-    if trim is not None:
+    if trim is not None and next(_calls) % PATIENCE == 0:
         trim(0)
 
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from lp_editor.errors import MediaError, OutputError, TimeError
+from lp_editor.errors import LpEditorError, MediaError, OutputError, TimeError
 from lp_editor.media.codecs import Codec, Delivery, check_delivery, delivered, delivery_of
 from lp_editor.media.hardware import with_encoder
 from lp_editor.media.layout import UNSPECIFIED, VideoFormat
@@ -29,7 +29,7 @@ from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missin
 from lp_editor.render.footage import Footage, Sources, bind, check_media, check_sources
 from lp_editor.render.guard import guarded
 from lp_editor.render.hearing import dubbed, dubs
-from lp_editor.render.memory import return_large_blocks
+from lp_editor.render.memory import keep_memory
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.smart import smart_parts
 from lp_editor.render.soundtrack import crossfaded, sound_tracks
@@ -153,18 +153,20 @@ class _Job:
                 raise SpliceError("a matte is of every frame")
             with report.profile.step("copy"):
                 smart = smart_parts(work.stage, self.events, work.delivery)
-            work = replace(work, delivery=smart.delivery)
-            pieces: list[Chunk | CopiedPictures] = []
-            for part in smart.parts:
-                pieces += [part] if isinstance(part, CopiedPictures) else chunked(work.stage, [part], smart.delivery)
-            self._make(work, [p for p in pieces if isinstance(p, Chunk)])
-            if self.settings.part is not None:
-                return True
-            self._check(work)
+        except (SpliceError, MediaError) as error:
+            return _not_copied(report, error)
+        work = replace(work, delivery=smart.delivery)
+        pieces: list[Chunk | CopiedPictures] = []
+        for part in smart.parts:
+            pieces += [part] if isinstance(part, CopiedPictures) else chunked(work.stage, [part], smart.delivery)
+        self._make(work, [p for p in pieces if isinstance(p, Chunk)])
+        if self.settings.part is not None:
+            return True
+        self._check(work)
+        try:
             _finish(self.output, work, pieces, self.sounds, self.slate, self.settings.verify)
         except (SpliceError, MediaError) as error:
-            report.note(f"nothing was copied, every frame is encoded: {error}")
-            return False
+            return _not_copied(report, error)
         report.copied = smart.copied
         return True
 
@@ -178,6 +180,12 @@ class _Job:
         for path, codec in ((self.output, work.delivery.codec), (self.matte, None)):
             if path is not None:
                 check_output(path, self.settings.force, codec)
+
+
+def _not_copied(report: Report, error: LpEditorError) -> bool:
+    """False, once the report says why."""
+    report.note(f"nothing was copied, every frame is encoded: {error}")
+    return False
 
 
 def _timecode(project: Project) -> str:
@@ -273,7 +281,7 @@ def staged(
     handles: int = 0,
 ) -> Iterator[Stage]:
     """A stage for some events of a project: media open, faces analysed, everything planned."""
-    return_large_blocks()
+    keep_memory()
     report = Report()
     check(project, registry)  # parameters are judged before minutes of analysis
     check_length(project, events, handles)

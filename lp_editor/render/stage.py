@@ -38,8 +38,9 @@ from lp_editor.render.stores import PatchStore, digest
 from lp_editor.timeline.cut import Black, Dissolve, Morph, Shown, Strip
 from lp_editor.timeline.cut import Picture as Node
 
-BATCH = 8
-"""Faces handed to the engine at once, at most, unless one frame has more."""
+BATCH = 4
+"""Faces handed to the engine at once, at most, unless one frame has more. Larger calls let what is around the engine wait
+in turns: 8 made a render 4 % longer (benchmarks/pipeline.py)."""
 
 HELD = 24
 """Frames that wait until so many faces have come together, at most."""
@@ -173,8 +174,7 @@ class Stage:
 
     def indices(self, footage: Footage, first: int, count: int) -> NDArray[np.intp]:
         """The media frame that each program frame of a strip shows."""
-        with self.sources.lent(footage.info.path) as source:
-            return footage.indices(first, count, self.plan.rate, source)
+        return footage.indices(first, count, self.plan.rate)
 
     # --- faces ----------------------------------------------------------------------------------------------------
 
@@ -211,8 +211,8 @@ class Stage:
         active = [plan.moved[rows.start : rows.stop] for plan in shot.faces]
         profile = self.report.profile
         flickers = {p.face: Flicker(self.cast.tracks[strip.key, p.face]) for p in shot.faces}
-        with self.sources.lent(footage.info.path) as source:
-            indices = [int(i) for i in footage.indices(first, count, self.plan.rate, source)]
+        indices = [int(i) for i in self.indices(footage, first, count)]
+        with self.sources.lent(footage.info.path, indices[0]) as source:
             pictures = profile.each("decode", source.frames(indices))
             for i, (index, row, picture) in enumerate(zip(indices, rows, pictures, strict=True)):
                 asked = {n: track.at(index) for n, track in enumerate(tracks) if active[n][i]}
@@ -231,7 +231,7 @@ class Stage:
                 continue
             amounts, gains = dict(zip(FINISHES, plan.finish[row].tolist(), strict=True)), {}
             if amounts["deflicker"] > 0:
-                with self.sources.lent(footage.info.path) as source, self.report.profile.step("deflicker"):
+                with self.sources.lent(footage.info.path, index) as source, self.report.profile.step("deflicker"):
                     gains = flickers[plan.face].gains(source, [index])
             others = [f for o in self.cast.others(footage.strip.key, plan.face) if (f := o.at(index))]
             found.append(Finishing(face, amounts, gains.get(index), others))
@@ -340,7 +340,7 @@ class Stage:
     def read_faces(self, footage: Footage, track: FaceTrack, at: Sequence[int]) -> list[FacePicture]:
         """The pictures of a track at some media frames, in the order asked; frames without the face are left out."""
         wanted = sorted({i for i in at if track.at(i) is not None})
-        with self.sources.lent(footage.info.path) as source:
+        with self.sources.lent(footage.info.path, min(wanted, default=0)) as source:
             pictures = zip(wanted, source.frames(wanted), strict=True)
             read = {i: face_picture(picture, _sure(track.at(i))) for i, picture in pictures}
         return [read[i] for i in at if i in read]

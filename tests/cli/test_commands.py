@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,9 +14,12 @@ import numpy as np
 import pytest
 from conftest import two_clips
 
-from lp_editor.cli import main, parser
+from lp_editor import Registry
+from lp_editor.cli import main, parsed, parser
 from lp_editor.demo import FILES
+from lp_editor.effect import RESERVED, parameters
 from lp_editor.faces import analyse_faces
+from lp_editor.hosts.watch import ERROR
 from lp_editor.media.picture import BT709, Colour, Picture, VideoFormat
 from lp_editor.media.probe import probe
 from lp_editor.media.sink import Codec, encode_chunk, join_chunks
@@ -39,6 +43,44 @@ def offline(tmp_path: Path) -> Path:
 def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     assert f"lp-editor {command}" in capsys.readouterr().out.split("example", 1)[1]
+
+
+EXAMPLES = (
+    *((command,) for command in (*COMMANDS, "animate", "template", "watch", "install", "job", "copy", "paste", "curves")),
+    ("models",), ("models", "pull"), ("models", "verify"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", EXAMPLES, ids=" ".join)
+def test_every_example_of_a_help_page_is_understood(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*words, "--help") == 0
+    lines = capsys.readouterr().out.split("example", 1)[1].splitlines()
+    examples = [shlex.split(line)[1:] for line in lines if line.startswith("  lp-editor ")]
+    assert any(example[: len(words)] == list(words) for example in examples)
+    for example in examples:
+        parsed(example)
+
+
+def test_the_help_of_mark_shows_every_effect_with_parameters_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("mark", "--help") == 0
+    lines = [shlex.split(line)[1:] for line in capsys.readouterr().out.splitlines() if line.startswith("  lp-editor ")]
+    registry, shown = Registry.installed(), set()
+    for asked in map(parsed, lines):
+        effect, *params = sorted(asked.words, key=lambda word: "=" in word)
+        if "=" not in effect:
+            takes = {one.name for one in parameters(registry.effect(effect))} | set(RESERVED)
+            assert {word.partition("=")[0] for word in params} <= takes
+            shown.add(effect)
+    assert shown == set(registry.effects)
+
+
+def test_a_living_picture_has_no_handles_and_a_folder_under_watch_says_what_its_files_are_called(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("animate", "--help") == 0
+    assert "--handles" not in capsys.readouterr().out
+    assert run("watch", "--help") == 0
+    assert f"CUT.otio{ERROR}" in capsys.readouterr().out
 
 
 def test_help_and_effects_load_nothing_heavy() -> None:

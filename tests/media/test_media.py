@@ -64,7 +64,7 @@ def test_variable_rates_go_by_timestamps(tmp_path: Path) -> None:
     path = long_gop(tmp_path / "v.mkv", range(8), F(25), pts, F(1, 1000))
     with VideoSource(path) as source:
         assert source.video.variable
-        shown = [source.frame_at(F(ms, 1000)) for ms in (0, 39, 40, 199, 200, 499, 505, 899, 2000, -5)]
+        shown = [source.video.frame_at(F(ms, 1000)) for ms in (0, 39, 40, 199, 200, 499, 505, 899, 2000, -5)]
         assert shown == [0, 0, 1, 2, 3, 4, 5, 6, 7, 0]
         assert number_of(source.picture(5)) == 5
         assert source.time_of(5) == F(1, 2)
@@ -73,8 +73,8 @@ def test_variable_rates_go_by_timestamps(tmp_path: Path) -> None:
 def test_frames_of_a_constant_rate_are_counted_exactly_even_in_millisecond_files(tmp_path: Path) -> None:
     rate = F(30000, 1001)
     with VideoSource(long_gop(tmp_path / "v.mkv", range(100), rate)) as source:
-        assert [source.frame_at(n / rate) for n in range(100)] == list(range(100))
-        assert [source.frame_at(n / rate - F(1, 10**6)) for n in range(1, 100)] == list(range(99))
+        assert [source.video.frame_at(n / rate) for n in range(100)] == list(range(100))
+        assert [source.video.frame_at(n / rate - F(1, 10**6)) for n in range(1, 100)] == list(range(99))
 
 
 @pytest.mark.parametrize("pix_fmt", sorted(FFV1_TAKES))
@@ -237,7 +237,7 @@ def test_stills_are_one_frame_films(tmp_path: Path) -> None:
         write_still(tmp_path / name, np.asarray(content, np.uint8))
         with VideoSource(tmp_path / name) as source:
             assert source.video.count == 1
-            assert [source.frame_at(F(0)), source.frame_at(F(7))] == [0, 0]
+            assert [source.video.frame_at(F(0)), source.video.frame_at(F(7))] == [0, 0]
             for picture in source.frames([0, 0]):
                 assert np.abs(picture.rgb_all().astype(int) - content).max() <= error
 

@@ -66,7 +66,15 @@ def test_it_loops_comes_back_or_is_stretched_to_fit(effect: type[Effect]) -> Non
 
 
 def test_a_driver_may_run_backwards(effect: type[Effect]) -> None:
-    assert moments(effect, lasting(3), [0.5, 3.5, 9], speed=-1.0) == [3.5, 0.5, 0]
+    assert moments(effect, lasting(3), [0, 0.5, 3.5, 9], speed=-1.0) == [4, 3.5, 0.5, 0]
+    assert moments(effect, lasting(9), [0, 1, 5, 9], speed=-1.0, fit="loop") == [4, 3, 3, 3]
+    assert moments(effect, lasting(3), [0, 1], speed=-1.0, fit="loop", start=2.0) == [4, 3]
+
+
+def test_a_driver_that_turns_round_plays_on_from_where_it_is(effect: type[Effect]) -> None:
+    for first, last, seen in ((1.0, -1.0, [0, 0.5, 0, 0]), (-1.0, 1.0, [4, 3.5, 4, 4])):
+        made = effect.parse({"driver": "d", "speed": keyed((0, first), (2, last))}).edit(lasting(4)).performances[0]
+        assert made.moment.at(np.array([0.0, 1.0, 2.0, 3.0])) == pytest.approx(seen, abs=0.02)
 
 
 def test_a_speed_with_keys_is_summed_up(effect: type[Effect]) -> None:
@@ -238,7 +246,14 @@ def test_what_cannot_drive_is_told_in_one_sentence(
     plain = tmp_path / "plain.png"
     cv2.imwrite(str(plain), np.full((200, 200, 3), 99, np.uint8))
     out = tmp_path / "out.mkv"
-    for driver, text in ((bad, "was not run"), (plain, "no face found in the driver"), (tmp_path / "no.mp4", "no.mp4")):
+    note = tmp_path / "note.txt"
+    note.write_text("smile, please")
+    for driver, text in (
+        (bad, "was not run"),
+        (plain, "no face found in the driver"),
+        (tmp_path / "no.mp4", f"the driver {tmp_path / 'no.mp4'} is missing; name"),
+        (note, "a driver is a film, a picture, a motion template (.npz, .pkl) or a Live Link Face recording (.csv)"),
+    ):
         code = run(
             "animate", photograph, "--driver", driver, "-o", out, "--engine", "mesh", "--codec", "ffv1", "--quiet"
         )

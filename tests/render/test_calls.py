@@ -96,6 +96,7 @@ def test_faces_come_together(
     pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marks: Sequence[tuple[str, int, int]],
     calls: list[tuple[int, int]],
 ) -> None:  # fmt: skip
+    monkeypatch.setattr(stage, "BATCH", 8)
     engine = Counting()
     registry = Registry(expression, Offered(engine))
     document = marked(pair, tmp_path, registry, marks)

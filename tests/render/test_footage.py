@@ -3,13 +3,16 @@
 from fractions import Fraction as F
 from pathlib import Path
 
+import cv2
 import pytest
 
+from lp_editor.errors import MediaError
 from lp_editor.media.picture import VideoFormat
 from lp_editor.media.probe import MediaInfo, VideoInfo
 from lp_editor.render.clips import merged
-from lp_editor.render.footage import media_zero, runs
-from lp_editor.timeline.model import Media, Span
+from lp_editor.render.executor import _cores_shared
+from lp_editor.render.footage import Sources, check_media, media_zero, runs
+from lp_editor.timeline.model import Clip, Media, Span
 
 HOUR = F(3600)
 
@@ -39,6 +42,21 @@ def test_the_first_frames_source_time_is_the_one_by_which_the_clip_lies_in_the_f
     assert media_zero(media, start, info(timecode)) == zero
 
 
+def test_missing_media_are_named_once_with_each_clip_once() -> None:
+    def clip(place: str, path: str) -> Clip:
+        span = Span(F(0), F(1))
+        return Clip("", place, Media("file", path, path, Path(path)), span, span, F(25), place=place)
+
+    one = clip("V1/1", "/gone/a.mov")
+    with pytest.raises(MediaError) as caught:
+        check_media([one, one, clip("A1/1", "/gone/a.mov")])
+    assert str(caught.value).splitlines() == [
+        "1 media file is missing; put it back or relink the project:", f"  {Path('/gone/a.mov')} (clips V1/1, A1/1)",
+    ]  # fmt: skip
+    with pytest.raises(MediaError, match=r"2 media files are missing; put them back .*\n.*a\.mov \(clip V1/1\)"):
+        check_media([one, clip("V1/2", "/gone/b.mov")])
+
+
 def test_frame_numbers_are_named_as_runs() -> None:
     assert runs([3, 4, 5, 9, 9, 9, 7, 5]) == [[3, 3, 1], [9, 3, 0], [7, 2, -2]]
     assert runs([]) == []
@@ -46,3 +64,26 @@ def test_frame_numbers_are_named_as_runs() -> None:
 
 def test_stretches_that_touch_are_one() -> None:
     assert merged([(10, 20), (0, 5), (5, 8), (15, 30), (40, 41)]) == [(0, 8), (10, 30), (40, 41)]
+
+
+def test_of_several_open_files_the_one_that_need_not_seek_is_lent(filmed: Path) -> None:
+    with Sources() as sources:
+        with sources.lent(filmed) as early, sources.lent(filmed, 8) as late:
+            list(early.frames(range(4)))
+            list(late.frames([8, 9]))
+        for at, meant in ((10, late), (4, early), (5, early), (9, early)):
+            with sources.lent(filmed, at) as found:
+                assert found is meant
+        with sources.lent(filmed, 0) as found:
+            assert found is early  # both stand behind it: the nearer one goes back
+
+
+def test_opencvs_threads_are_as_before_after_a_render_of_several_workers() -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    try:
+        with _cores_shared(64):
+            assert cv2.getNumThreads() == 1
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)

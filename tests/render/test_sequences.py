@@ -107,7 +107,7 @@ def test_files_keep_their_samples(tmp_path: Path) -> None:
 def test_a_missing_file_is_named_before_any_work(tmp_path: Path) -> None:
     folder = sequence(tmp_path / "files")
     (folder / "shot.1008.png").unlink()
-    with pytest.raises(MediaError, match=r"1 files are missing \(shot\.1008\.png"):
+    with pytest.raises(MediaError, match=r"1 file is missing \(shot\.1008\.png"):
         shown(cut_of(folder, ".png", 5, 8), tmp_path)
     assert shown(cut_of(folder, ".png", 8, 4), tmp_path) == [8, 9, 10, 11]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import FRAMES, RATE, seconds
 
-from lp_editor import Registry, testing, verbs
+from lp_editor import MediaError, Registry, testing, verbs
 from lp_editor.media import sink
 from lp_editor.media.codecs import Codec, Delivery
 from lp_editor.media.picture import Picture, VideoFormat, fit, to_frame
@@ -21,6 +21,7 @@ from lp_editor.media.probe import probe
 from lp_editor.media.sink import encode_chunk
 from lp_editor.media.source import VideoSource
 from lp_editor.plugins import expression
+from lp_editor.render import program
 from lp_editor.render.program import Settings
 from lp_editor.render.report import Progress, Report
 from lp_editor.timeline.document import Document, new_document
@@ -275,6 +276,22 @@ def test_a_copy_that_the_check_finds_wrong_is_thrown_away_and_all_is_encoded(
     assert len(list(pictures(tmp_path / "out.mp4"))) == 30
     assert [p.name for p in tmp_path.iterdir() if "part" in p.name] == []
     quiet(tmp_path / "out.mp4")
+
+
+def test_footage_that_changes_meanwhile_ends_a_smart_render_and_nothing_is_encoded_in_its_place(
+    stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(footage: object) -> None:
+        raise MediaError("a.mp4 was changed while it was worked on")
+
+    monkeypatch.setattr(program, "check_sources", changed)
+    encoded: list[object] = []
+    monkeypatch.setattr(program._Job, "whole", lambda job, work: encoded.append(job))
+    document = stock.marked(stock.cut(tmp_path, (stock.theirs("a.mp4"), 0, 30)), "c0", 15, 2)
+    with pytest.raises(MediaError, match="was changed"):
+        stock.render(document, tmp_path / "out.mp4")
+    assert not encoded
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_a_matte_is_of_every_frame(stock: Stock, tmp_path: Path) -> None:
