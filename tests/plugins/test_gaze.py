@@ -125,7 +125,8 @@ def test_closed_eyes_are_not_led_and_those_beside_them_are_led_all_the_same(gaze
     looks[12:16] = [(9.0, -19.0)] * 4  # what a tracker makes of closed lids
     held = weights(gaze.parse({"contact": 1, **CALM}), blinking(filmed(looks), slice(12, 16)))
     assert (held[11:17] == 0).all()  # the lids are on their way a frame before and after
-    assert held[:11] == pytest.approx(1) and held[17:] == pytest.approx(1)
+    assert held[:11] == pytest.approx(1)
+    assert held[17:] == pytest.approx(1)
 
 
 def test_a_blink_while_eyes_look_into_the_lens_is_no_look_away(gaze: type[Effect]) -> None:
