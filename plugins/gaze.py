@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +35,8 @@ enough to lead, at the second they are a smear."""
 BRIEF = 0.16
 """Seconds: eyes do not look away for less; what is read for less is a tracker's mistake while the head swings, or a blink."""
 
-CLOSED = 0.4
-"""A measured blink of this much is one."""
+CLOSED, LIDS_MOVE = 0.4, 0.04
+"""A measured blink of this much is one; for so many seconds before and after it the lids are on their way."""
 
 OFF, LONG, APART, AROUND = 8.0, 0.2, 0.5, 0.2
 """Of proposals: degrees off the lens, for so many seconds; looks nearer to each other are one, with so much around it."""
@@ -102,7 +102,7 @@ class Gaze(Effect):
     def mark(cls, scene: Scene) -> Sequence[Proposal]:
         """Where the eyes leave the lens and can be led back."""
         effect = cls.parse({"contact": 1})
-        off = np.hypot(*np.nan_to_num(scene.gazes).T) > OFF
+        off = np.hypot(*_filled(np.where(_shut(scene)[:, None], np.nan, scene.gazes)).T) > OFF
         off &= effect._within(scene) > 0
         found: list[list[float]] = []
         times, frame = scene.moments(), 1 / float(scene.rate)
@@ -138,16 +138,21 @@ class Gaze(Effect):
         )
 
     def _hold(self, scene: Scene, aim: tuple[Signal, Signal]) -> Signal:
-        """How firmly the eyes are led: not near the aim, less as eyes and head turn away, never with a jump."""
+        """How firmly the eyes are led: not near the aim, less as eyes and head turn away, never with a jump.
+
+        Closed eyes look nowhere, whatever is read: they are left as filmed, and what is between the looks before and
+        after counts as theirs.
+        """
         if not len(scene.gazes):
             return Signal.constant(1)
-        moments, filmed = scene.moments(), _filled(scene.gazes)
+        moments, shut = scene.moments(), _shut(scene)
+        filmed = _filled(np.where(shut[:, None], np.nan, scene.gazes))
         way = np.stack([aim[i].at(moments) for i in (0, 1)], axis=1) - filmed
         held = np.minimum(_eased((np.hypot(*way.T) - self.steady) / FULL), self._within(scene))
         for start, stop in _runs(np.hypot(*way.T) > self.steady):
             if (stop - start) / float(scene.rate) < BRIEF and start > 0 and stop < len(held):
                 held[start:stop] = 0
-        held = _without_jumps(held, filmed, way)
+        held = _without_jumps(held, filmed, way) * ~shut
         return Signal(lambda t: np.interp(t, moments, held))
 
     def _within(self, scene: Scene) -> NDArray[np.float64]:
@@ -218,6 +223,20 @@ def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.zeros_like(values)
     every = np.arange(len(values))
     return np.stack([np.interp(every, known, values[known, i]) for i in range(values.shape[1])], axis=1)
+
+
+def _shut(scene: Scene) -> NDArray[np.bool_]:
+    """Where both eyes are closed or about to be, (N,)."""
+    if not len(scene.faces):
+        return np.zeros(len(scene.gazes), np.bool_)
+    shut = np.array([f is not None and _lids(f.blendshapes) > CLOSED for f in scene.faces])
+    reach = round(LIDS_MOVE * float(scene.rate))
+    return np.asarray(np.convolve(shut, np.ones(2 * reach + 1), "full")[reach : reach + len(shut)] > 0)
+
+
+def _lids(blendshapes: Mapping[str, float]) -> float:
+    """How far both eyes are closed."""
+    return (blendshapes.get("eyeBlinkLeft", 0.0) + blendshapes.get("eyeBlinkRight", 0.0)) / 2
 
 
 def _between_the_eyes(points: NDArray[np.float32]) -> tuple[float, float]:

@@ -112,6 +112,31 @@ def test_what_is_read_for_a_few_frames_only_is_no_look(gaze: type[Effect]) -> No
     assert weights(gaze.parse({"contact": 1, **CALM}), filmed([(1, 0)] * 10 + [(14, 0)] * 6 + [(1, 0)] * 10)).max() == 1
 
 
+def blinking(scene: Scene, at: slice) -> Scene:
+    """The same with both eyes closed on some frames."""
+    faces = list(scene.faces)
+    shut = replace(testing.synthetic_face(), blendshapes={"eyeBlinkLeft": 0.7, "eyeBlinkRight": 0.7})
+    faces[at] = [shut] * len(faces[at])
+    return replace(scene, faces=faces)
+
+
+def test_closed_eyes_are_not_led_and_those_beside_them_are_led_all_the_same(gaze: type[Effect]) -> None:
+    looks = [(15.0, 0.0)] * 30
+    looks[12:16] = [(9.0, -19.0)] * 4  # what a tracker makes of closed lids
+    held = weights(gaze.parse({"contact": 1, **CALM}), blinking(filmed(looks), slice(12, 16)))
+    assert (held[11:17] == 0).all()  # the lids are on their way a frame before and after
+    assert held[:11] == pytest.approx(1)
+    assert held[17:] == pytest.approx(1)
+
+
+def test_a_blink_while_eyes_look_into_the_lens_is_no_look_away(gaze: type[Effect]) -> None:
+    looks = [(0.0, 0.0)] * 30
+    looks[10:18] = [(2.0, -12.0)] * 8
+    scene = blinking(filmed(looks), slice(10, 18))
+    assert not weights(gaze.parse({"contact": 1, **CALM}), scene).any()
+    assert not gaze.mark(scene)
+
+
 def test_a_head_that_swings_is_not_led(gaze: type[Effect]) -> None:
     faces = [testing.synthetic_face((256.0 + 60 * i, 256.0)) for i in range(20)]
     assert weights(gaze.parse({"contact": 1, **CALM}), replace(filmed([(15, 0)] * 20), faces=faces)).max() == 0
