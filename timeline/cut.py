@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import ceil, floor
 from typing import TypeAlias
 
@@ -152,7 +152,7 @@ def unrendered(project: Project) -> list[Clip]:
         if track.kind == "video" and track.enabled
         for clip in clips_of((track,))
         if clip.enabled
-        and isinstance(_show(clip, ZERO, ZERO, Fraction(1)), Black)
+        and isinstance(_clip(clip, ZERO, Fraction(1)), Black)
         and clip.media.name.lower() not in BLACK
     ]
 
@@ -175,6 +175,26 @@ def strips_of(picture: Picture) -> Iterator[Strip]:
         yield from strips_of(picture.incoming)
 
 
+class _Spans:
+    """Spans, in any order, that may overlap, ready to be looked up by time."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._order = sorted(range(len(spans)), key=lambda i: spans[i].start)
+        self._starts = [spans[i].start for i in self._order]
+        self._stops = [spans[i].stop for i in self._order]
+        self._latest = list(accumulate(self._stops, max))
+
+    def at(self, time: Fraction) -> int | None:
+        """The first of them, as they were given, that holds a time; None where none does."""
+        found: int | None = None
+        i = bisect_right(self._starts, time) - 1
+        while i >= 0 and self._latest[i] > time:
+            if self._stops[i] > time:
+                found = self._order[i] if found is None else min(found, self._order[i])
+            i -= 1
+        return found
+
+
 class _Lane:
     """A picture track with its items ready to be looked up by time."""
 
@@ -189,10 +209,28 @@ class _Lane:
         self.joints = _spaced(
             [(a, b) for a, b in pairwise(self.items) if isinstance(a, Clip) and isinstance(b, Clip) and a.joint]
         )
+        self._dissolve_spans = _Spans([t.record for t, _, _ in self.dissolves])
+        self._shown = [(a, b) for a, b in self.joints if a.enabled and b.enabled]
+        self._joint_spans = _Spans([joint_span(a, a.joint) for a, _ in self._shown if a.joint])
+        self._nested: dict[int, list[_Lane]] = {}
 
     def item_at(self, time: Fraction) -> Item | None:
         i = bisect_right(self.starts, time) - 1
         return self.items[i] if i >= 0 and time < self.items[i].record.stop else None
+
+    def dissolve_at(self, time: Fraction) -> tuple[Transition, Item | None, Item | None] | None:
+        i = self._dissolve_spans.at(time)
+        return None if i is None else self.dissolves[i]
+
+    def joint_at(self, time: Fraction) -> tuple[Clip, Clip] | None:
+        i = self._joint_spans.at(time)
+        return None if i is None else self._shown[i]
+
+    def within(self, nest: Nest) -> list[_Lane]:
+        """The lanes of a nest of this track."""
+        if id(nest) not in self._nested:
+            self._nested[id(nest)] = _nest_lanes(nest)
+        return self._nested[id(nest)]
 
 
 def _at(items: Sequence[Item], index: int) -> Item | None:
@@ -252,15 +290,15 @@ def _resolve(lanes: list[_Lane], program: Fraction, origin: Fraction, pace: Frac
         lane, below = lanes[depth], lanes[:depth]
         if morph := _morph(lane, time, origin, pace):
             return morph  # also where a dissolve lies: a joint was put in its place
-        for transition, a, b in lane.dissolves:
-            span = transition.record
-            if span.start <= time < span.stop:
-                sides = [
-                    _show(s, program, origin, pace) or _resolve(below, program, origin, pace) or Black() for s in (a, b)
-                ]
-                start = (span.start - origin) / pace
-                return Dissolve(sides[0], sides[1], Span(start, span.duration / pace))
-        if shown := _show(lane.item_at(time), program, origin, pace):
+        if dissolve := lane.dissolve_at(time):
+            span = dissolve[0].record
+            sides = [
+                _show(lane, s, program, origin, pace) or _resolve(below, program, origin, pace) or Black()
+                for s in dissolve[1:]
+            ]
+            start = (span.start - origin) / pace
+            return Dissolve(sides[0], sides[1], Span(start, span.duration / pace))
+        if shown := _show(lane, lane.item_at(time), program, origin, pace):
             if isinstance(shown, Black) and shown.reason:
                 # most likely a title: better the picture without it than black
                 return _resolve(below, program, origin, pace) or shown
@@ -269,29 +307,34 @@ def _resolve(lanes: list[_Lane], program: Fraction, origin: Fraction, pace: Frac
 
 
 def _morph(lane: _Lane, time: Fraction, origin: Fraction, pace: Fraction) -> Morph | None:
-    for a, b in lane.joints:
-        if a.joint and a.enabled and b.enabled:
-            span = joint_span(a, a.joint)
-            if span.start <= time < span.stop:
-                program = Span((span.start - origin) / pace, span.duration / pace)
-                sides = Shown(Strip(a, origin, pace)), Shown(Strip(b, origin, pace))
-                return Morph(*sides, a.joint, program)
-    return None
+    found = lane.joint_at(time)
+    if found is None or found[0].joint is None:
+        return None
+    a, b = found
+    span = joint_span(a, found[0].joint)
+    program = Span((span.start - origin) / pace, span.duration / pace)
+    sides = Shown(Strip(a, origin, pace)), Shown(Strip(b, origin, pace))
+    return Morph(*sides, found[0].joint, program)
 
 
-def _show(item: Item | None, program: Fraction, origin: Fraction, pace: Fraction) -> Picture | None:
+def _show(lane: _Lane, item: Item | None, program: Fraction, origin: Fraction, pace: Fraction) -> Picture | None:
     """What one item shows; None lets what lies below through."""
     if isinstance(item, Clip) and item.enabled:
-        if item.media.kind == "generator" and item.media.name.lower() in BLACK:
-            return Black()
-        if item.media.kind == "generator":
-            return Black(f"generator {item.name!r} ({item.place}) cannot be rendered: black, or what lies below")
-        if item.media.kind == "missing":
-            return Black(f"no media for {item.name!r} ({item.place}): black, or what lies below")
-        return Shown(Strip(item, origin, pace))
+        return _clip(item, origin, pace)
     if isinstance(item, Nest) and item.enabled:
-        return _resolve(_nest_lanes(item), program, *_inner(item, origin, pace))
+        return _resolve(lane.within(item), program, *_inner(item, origin, pace))
     return None
+
+
+def _clip(clip: Clip, origin: Fraction, pace: Fraction) -> Picture:
+    """What an enabled clip shows."""
+    if clip.media.kind == "generator" and clip.media.name.lower() in BLACK:
+        return Black()
+    if clip.media.kind == "generator":
+        return Black(f"generator {clip.name!r} ({clip.place}) cannot be rendered: black, or what lies below")
+    if clip.media.kind == "missing":
+        return Black(f"no media for {clip.name!r} ({clip.place}): black, or what lies below")
+    return Shown(Strip(clip, origin, pace))
 
 
 def heard(project: Project) -> list[Heard]:

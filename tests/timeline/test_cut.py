@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction as F
+from random import Random
 
 from lp_editor.timeline.cut import (
     Black,
@@ -10,6 +11,7 @@ from lp_editor.timeline.cut import (
     Morph,
     Shown,
     Strip,
+    _Spans,
     cut,
     frame_count,
     heard,
@@ -198,3 +200,12 @@ def test_a_strip_maps_program_time_through_its_nest() -> None:
     strip = Strip(clip("a", 4, 10), origin=sec(2), pace=F(2))
     assert strip.program_time(strip.composition_time(sec(5))) == sec(5)
     assert strip.record == Span(sec(1), sec(5))
+
+
+def test_of_spans_that_overlap_the_first_given_is_found_as_a_search_of_all_finds_it() -> None:
+    random = Random(3)
+    spans = [Span(F(random.randrange(60)), F(random.randrange(9))) for _ in range(40)]
+    found = _Spans(spans)
+    for time in (F(n, 2) for n in range(-2, 150)):
+        held = [i for i, span in enumerate(spans) if span.start <= time < span.stop]
+        assert found.at(time) == (held[0] if held else None)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lp_editor.errors import LpEditorError, OutputError, ProjectError
 from lp_editor.timeline import dialects
 from lp_editor.timeline.dialects.markup import parse
+from lp_editor.timeline.dialects.source import laid
 from lp_editor.timeline.document import open_document
 from lp_editor.timeline.media import Search
 from lp_editor.timeline.model import Clip, Gap, Nest, Project, Span, Transition
@@ -468,3 +469,12 @@ def test_a_file_that_is_only_read_says_what_it_can_be_saved_as(tmp_path: Path) -
     with pytest.raises(OutputError, match=r"\.otio, \.xml, \.fcpxml"):
         document.save(tmp_path / "a.txt")
     assert len(clips(document.save(tmp_path / "a.otio").path)) == 1
+
+
+def test_transitions_lie_at_the_nearest_cut_in_order() -> None:
+    gaps = [Gap(Span(F(n), F(1))) for n in range(3)]
+    across = [Transition(Span(F(4 * n + k, 4) - F(1, 8), F(1, 4))) for n, k in ((0, 0), (1, 0), (1, 1), (3, 0))]
+    assert laid([*across, *reversed(gaps)]) == (
+        across[0], gaps[0], across[1], across[2], gaps[1], gaps[2], across[3],
+    )  # fmt: skip
+    assert laid(across[:1]) == (across[0],)

@@ -8,6 +8,7 @@ where its clips overlap. A clip's sound is a clip of its own in the sound tracks
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -552,16 +553,16 @@ def _rows(lane: Sequence[Found]) -> list[list[Found]]:
             ends.append(ZERO)
         rows[row].append(found)
         ends[row] = found.record.stop
+    ends_of = [sorted(e for f in cells for e in (f.record.start, f.record.stop)) for cells in rows]
     for found in (f for f in lane if not f.solid and rows):
         middle, reach = found.record.start + found.record.duration / 2, found.record.duration
-        far, row = min((min(_far(f, middle) for f in cells), i) for i, cells in enumerate(rows))
+        far, row = min((_far(edges, middle), i) for i, edges in enumerate(ends_of))
         if far <= reach:  # the sound of a cut between two silent clips fades nothing
             rows[row].append(found)
     return rows
 
 
-def _far(found: Found, middle: Fraction) -> Fraction:
-    """How far a clip's nearer end lies from the middle of a transition."""
-    if not found.solid:
-        return Fraction(10**9)
-    return min(abs(found.record.start - middle), abs(found.record.stop - middle))
+def _far(edges: Sequence[Fraction], middle: Fraction) -> Fraction:
+    """How far the nearest end of a row's clips, given in order, lies from the middle of a transition."""
+    at = bisect_left(edges, middle)
+    return min(abs(edge - middle) for edge in edges[max(at - 1, 0) : at + 1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -119,9 +120,11 @@ def laid(items: Iterable[Item]) -> tuple[Item, ...]:
         if kept.record.duration > 0:
             row.append(kept)
         at = max(at, kept.record.stop)
+    cuts = [item.record.start for item in row] + [row[-1].record.stop] if row else [ZERO]
+    across: dict[int, list[Item]] = {}
     for transition in (i for i in ordered if isinstance(i, Transition)):
-        row.insert(_place_of(transition, row), transition)
-    return tuple(row)
+        across.setdefault(_nearest(cuts, transition), []).append(transition)
+    return tuple(item for i in range(len(cuts)) for item in (*across.get(i, ()), *row[i : i + 1]))
 
 
 def shortened(item: Item, stop: Fraction) -> Item:
@@ -134,14 +137,11 @@ def shortened(item: Item, stop: Fraction) -> Item:
     return replace(item, record=record)
 
 
-def _place_of(transition: Transition, row: Sequence[Item]) -> int:
-    """Where in a row a transition belongs: at the cut inside it that is nearest to its middle."""
+def _nearest(cuts: Sequence[Fraction], transition: Transition) -> int:
+    """Which of some cuts, in order of time, a transition belongs to: the one nearest to its middle."""
     middle = transition.record.start + transition.record.duration / 2
-    cuts = [(abs(item.record.start - middle), i) for i, item in enumerate(row) if not isinstance(item, Transition)]
-    if row:
-        last = max(i for i, item in enumerate(row) if not isinstance(item, Transition))
-        cuts.append((abs(row[last].record.stop - middle), last + 1))
-    return min(cuts)[1] if cuts else 0
+    at = bisect_left(cuts, middle)
+    return min(range(max(at - 1, 0), min(at + 1, len(cuts))), key=lambda i: abs(cuts[i] - middle))
 
 
 def chosen(names: Sequence[str], wanted: str | None, path: Path) -> int:
