@@ -14,7 +14,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 LARGE = 32 << 20
 """Bytes from which on a block is the system's own: the most that glibc takes."""
 
-PATIENCE = 2
+PATIENCE = 6
 """Calls of `return_free_pages` to one that does it."""
 
 KEPT = 256 << 20
