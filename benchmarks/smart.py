@@ -122,7 +122,8 @@ def said_of(path: Path) -> str:
     """What players say while they decode it."""
     players = [["ffmpeg", "-v", "warning", "-nostdin", "-i", str(path), "-f", "null", "-"]]
     if shutil.which("melt"):
-        players.append(["melt", "-quiet", str(path), "-consumer", "null", "real_time=0"])
+        to_nowhere = ["avformat:/dev/null", "f=rawvideo", "vcodec=rawvideo", "an=1", "real_time=0"]  # null asks for no picture
+        players.append(["melt", "-quiet", str(path), "-consumer", *to_nowhere])
     made = {words[0]: subprocess.run(words, capture_output=True, text=True, check=False).stderr for words in players}
     return "; ".join(f"{name}: {' '.join(said.split()) or 'nothing'}" for name, said in made.items())
 
