@@ -233,6 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bridge", action="store_true", help="bridge instead of stitch")
     parser.add_argument("--sheet", type=Path, metavar="PNG")
     asked = parser.parse_args(arguments)
+    asked.folder = asked.folder.resolve()  # a project lies elsewhere
     films = [asked.folder / n for n in FILMS if (asked.folder / n).exists()] or sorted(asked.folder.glob("*.mp4"))
     films = [f for f in films if not asked.film or f.name in asked.film or f.stem in asked.film]
     if not films:
