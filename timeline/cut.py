@@ -210,8 +210,8 @@ class _Lane:
             [(a, b) for a, b in pairwise(self.items) if isinstance(a, Clip) and isinstance(b, Clip) and a.joint]
         )
         self._dissolve_spans = _Spans([t.record for t, _, _ in self.dissolves])
-        self._shown = [(a, b) for a, b in self.joints if a.enabled and b.enabled]
-        self._joint_spans = _Spans([joint_span(a, a.joint) for a, _ in self._shown if a.joint])
+        self._joined = [(a, b, a.joint) for a, b in self.joints if a.joint and a.enabled and b.enabled]
+        self._joint_spans = _Spans([joint_span(a, joint) for a, _, joint in self._joined])
         self._nested: dict[int, list[_Lane]] = {}
 
     def item_at(self, time: Fraction) -> Item | None:
@@ -222,9 +222,9 @@ class _Lane:
         i = self._dissolve_spans.at(time)
         return None if i is None else self.dissolves[i]
 
-    def joint_at(self, time: Fraction) -> tuple[Clip, Clip] | None:
+    def joint_at(self, time: Fraction) -> tuple[Clip, Clip, Joint] | None:
         i = self._joint_spans.at(time)
-        return None if i is None else self._shown[i]
+        return None if i is None else self._joined[i]
 
     def within(self, nest: Nest) -> list[_Lane]:
         """The lanes of a nest of this track."""
@@ -308,13 +308,13 @@ def _resolve(lanes: list[_Lane], program: Fraction, origin: Fraction, pace: Frac
 
 def _morph(lane: _Lane, time: Fraction, origin: Fraction, pace: Fraction) -> Morph | None:
     found = lane.joint_at(time)
-    if found is None or found[0].joint is None:
+    if found is None:
         return None
-    a, b = found
-    span = joint_span(a, found[0].joint)
+    a, b, joint = found
+    span = joint_span(a, joint)
     program = Span((span.start - origin) / pace, span.duration / pace)
     sides = Shown(Strip(a, origin, pace)), Shown(Strip(b, origin, pace))
-    return Morph(*sides, found[0].joint, program)
+    return Morph(*sides, joint, program)
 
 
 def _show(lane: _Lane, item: Item | None, program: Fraction, origin: Fraction, pace: Fraction) -> Picture | None:

@@ -82,7 +82,7 @@ class Casting:
                         continue
                     track = self._segment_track(footage, name, found.tracks, lo, hi)
                     tracks[key, str(track.id)] = track
-                    finding = self._finding(footage, source, name, track)
+                    finding = self._finding(footage, name, track)
                     findings[finding_key(footage.strip, name)] = finding
         return Cast(findings, tracks, joints, crowd)
 
@@ -144,7 +144,7 @@ class Casting:
             self.report.note(f"{where}: no usable face on {lost} of {hi - lo} frames; they pass through")
         return track
 
-    def _finding(self, footage: Footage, source: VideoSource, segment: Segment, track: FaceTrack) -> Finding:
+    def _finding(self, footage: Footage, segment: Segment, track: FaceTrack) -> Finding:
         effect = self.registry.effect(segment.effect)
         span = segment_span(footage.strip, segment)
         faces: Sequence[Face | None] = ()

@@ -23,7 +23,7 @@ from lp_editor.media.picture import Picture, VideoFormat, fit
 from lp_editor.plan import Blend, Plan
 from lp_editor.registry import Registry
 from lp_editor.render.cast import Cast
-from lp_editor.render.footage import Footage, Sources
+from lp_editor.render.footage import Footage
 from lp_editor.render.morph import Match, Tie, match, morph
 from lp_editor.timeline.cut import Morph, Strip
 
@@ -210,15 +210,13 @@ def scene_likeness(a: Picture, b: Picture) -> float:
     return max(0.0, sum(shared for _, shared in kinds) / whole) if whole > 0 else 1.0
 
 
-def steadied(plan: Plan, footage: Mapping[str, Footage], cast: Cast, sources: Sources) -> Plan:
+def steadied(plan: Plan, footage: Mapping[str, Footage], cast: Cast) -> Plan:
     """The plan with the blends of joints that ask for it re-timed by where their faces are."""
-    blends = {id: _steadied(b, plan.rate, footage, cast, sources) for id, b in plan.blends.items()}
+    blends = {id: _steadied(b, plan.rate, footage, cast) for id, b in plan.blends.items()}
     return replace(plan, blends=blends)
 
 
-def _steadied(
-    blend: Blend, rate: Fraction, footage: Mapping[str, Footage], cast: Cast, sources: Sources
-) -> Blend:  # fmt: skip
+def _steadied(blend: Blend, rate: Fraction, footage: Mapping[str, Footage], cast: Cast) -> Blend:
     """One blend, re-timed; as it was where it does not ask for that, or a side shows no face."""
     if not blend.crossing.steady:
         return blend

@@ -29,7 +29,7 @@ def keep_memory() -> None:
 
     A block fresh from the system is cleared page by page when it is first written to: left alone, that was two fifths of
     what surrounds an engine (benchmarks/pipeline.py: 50 ms a frame, 30 with this). One heap, because each thread's own
-    grows ragged; what lies free in it goes back once a chunk (`return_free_pages`). Systems with another C library are
+    grows ragged; what lies free in it goes back every few chunks (`return_free_pages`). Systems with another C library are
     left as they are.
     """
     mallopt = getattr(_libc(), "mallopt", None)

@@ -291,7 +291,7 @@ def staged(
     with running(settings.cache), Sources(one.info for one in footage.values()) as sources, report.profile.traced(settings.timings):
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)
         cast = casting.cast(events, handles)
-        planned = joints.steadied(plan(project, registry, cast.findings, handles, events), footage, cast, sources)
+        planned = joints.steadied(plan(project, registry, cast.findings, handles, events), footage, cast)
         format = output_format(events, footage, settings.format)
         patches = PatchStore(settings.cache / "patches")
         for clip in unrendered(project):
