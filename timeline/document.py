@@ -229,6 +229,8 @@ class Document:
             replace(self, path=target, sidecar=Sidecar())._with_sidecar()
         # an edit list says no rate, and 29.97 without drop frame looks like 30
         rate = self.project.rate if dialect == "edl" else None
+        if written.source is not None:
+            return replace(_opened(target, written.content, written.source, target, None), losses=losses)
         return replace(open_document(target, rate=rate), losses=losses)
 
     def _baked(self) -> Iterator[str]:
@@ -251,6 +253,11 @@ def open_document(
     """
     file = bundles.project_file(path)
     content, source, inside = _read(file, dialects.Asked(sequence, rate))
+    return _opened(file, content, source, inside, media)
+
+
+def _opened(file: Path, content: bytes, source: Source, inside: Path, media: Search | None) -> Document:
+    """A file that was read, its sidecar and renders that came back understood."""
     project = found_media(source.project, media) if media else source.project
     beside = read_sidecar(file)
     back = recognised(project, beside.renders)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from lp_editor.errors import TimeError
 
@@ -16,13 +17,23 @@ DAY_HOURS = 24
 SLOWEST = Fraction(1, 1000)
 """Frames a second."""
 
+REMEMBERED = 4096
+"""Numbers that are known for the next time: a cut says the same ones thousands of times."""
+
 EXACT = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:/[0-9]{1,40}|[eE][+-]?[0-9]{1,2})?")
 """A number in a text: longer ones, and exponents without end, cost a machine minutes and mean nothing."""
 
 
 def exact_number(text: str) -> Fraction:
     """The number that a text says, exactly: ``12``, ``0.5``, ``1/3``, ``2.5e-5``. Raises `ValueError` for any other."""
-    if len(text) > 100 or not EXACT.fullmatch(text.strip()):
+    if len(text) > 100:
+        raise ValueError(f"not a number: {text[:40]!r}")
+    return _exact(text)
+
+
+@lru_cache(REMEMBERED)
+def _exact(text: str) -> Fraction:
+    if not EXACT.fullmatch(text.strip()):
         raise ValueError(f"not a number: {text[:40]!r}")
     try:
         return Fraction(text.strip())
@@ -30,6 +41,7 @@ def exact_number(text: str) -> Fraction:
         raise ValueError(f"a number by zero: {text[:40]!r}") from None
 
 
+@lru_cache(REMEMBERED)
 def exact_rate(rate: float | Fraction) -> Fraction:
     """The exact rate that a file's number means: 23.976, 23.98 and 24000/1001 are one.
 

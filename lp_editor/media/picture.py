@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.face import Box, Image
+from lp_editor.media import buffers
 from lp_editor.media.coding import Floats, code_matrix, display_curve, rgb_matrix, rgb_to_samples
 from lp_editor.media.layout import (
     BT601_525,
@@ -99,7 +100,8 @@ class Picture:
             levels = luma if same else _bytes((luma.astype(np.float32) - np.float32(black)) * np.float32(255 / span))
             return np.repeat(levels[..., None], 3, axis=2)
         three = cv2.merge([luma, *(_at_luma(self.planes[i], box, format) for i in (1, 2))])
-        shown = cv2.transform(three, rgb_matrix(format) * 255)
+        out = buffers.planes.empty(three.shape, three.dtype)
+        shown = cv2.transform(three, rgb_matrix(format) * 255, out)
         return np.asarray(shown, np.uint8) if shown.dtype == np.uint8 else _bytes(shown)
 
     def rgb_all(self) -> Image:
@@ -278,5 +280,5 @@ def planes_of(frame: av.VideoFrame, format: VideoFormat) -> tuple[Plane, ...]:
     for i, plane in zip(range(format.layout.planes), frame.planes, strict=True):
         rows, columns = format.plane_shape(i)
         samples = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // kind.itemsize)
-        planes.append(samples[:rows, :columns].copy())
+        planes.append(buffers.planes.copy(samples[:rows, :columns]))
     return tuple(planes)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lp_editor.engine import FloatImage, Patch, strongest
 from lp_editor.face import Box
+from lp_editor.media import buffers
 from lp_editor.media.coding import display_curve, rgb_to_samples, tone_in_samples
 from lp_editor.media.picture import Picture, VideoFormat
 
@@ -36,7 +37,7 @@ def apply_patches(picture: Picture, patches: Sequence[Patch]) -> Picture:
     """The picture with the patches in it; planes that no patch touches are shared with the input."""
     if not patches:
         return picture
-    planes = [plane.copy() for plane in picture.planes]
+    planes = [buffers.planes.copy(plane) for plane in picture.planes]
     for patch in patches:
         sized = at_frame_size(patch, picture.format)
         if sized is not None:
@@ -46,7 +47,7 @@ def apply_patches(picture: Picture, patches: Sequence[Patch]) -> Picture:
 
 def matte(patches: Sequence[Patch], format: VideoFormat) -> NDArray[np.uint8]:
     """How much of each pixel the patches may change, (height, width): 0 means to the bit as filmed."""
-    out = np.zeros((format.height, format.width), np.uint8)
+    out = buffers.planes.zeros((format.height, format.width), np.uint8)
     for patch in patches:
         sized = at_frame_size(Patch(patch.box, patch.mask), format)
         if sized is not None:
@@ -88,14 +89,26 @@ def _resample(array: FloatImage | None, box: Box, wanted: Box, aligned: Box) -> 
 
 
 @dataclass(frozen=True)
-class _Change:
-    """A patch brought to one plane's grid: ``add`` and ``cover`` in that plane's own levels."""
+class _Grid:
+    """A patch brought to the samples of one or more planes: ``box`` in those, ``wanted`` where the mask shows anything."""
 
+    box: Box
     mask: FloatImage
+    wanted: NDArray[np.bool_]
     flow: FloatImage | None
-    add: FloatImage | None
-    cover: FloatImage | None
+    flows: NDArray[np.bool_] | None
     alpha: FloatImage | None
+
+    @classmethod
+    def of(cls, patch: Patch, step: tuple[int, int], guarded: bool) -> _Grid:
+        """The patch, a sample for each ``step`` (across, down) of its pixels."""
+        box, flow = patch.box, _coarser_flow(patch.flow, step)
+        mask = _guarded(patch.mask, step) if guarded else patch.mask
+        return cls(
+            Box(box.x0 // step[0], box.y0 // step[1], -(-box.x1 // step[0]), -(-box.y1 // step[1])),
+            mask, mask > 0, flow, strongest(flow) >= STILL if flow is not None else None,
+            _coarser(patch.alpha, step) if patch.alpha is not None else None,
+        )  # fmt: skip
 
 
 def _apply(picture: Picture, planes: list[Plane], patch: Patch) -> None:
@@ -104,20 +117,16 @@ def _apply(picture: Picture, planes: list[Plane], patch: Patch) -> None:
     below = picture.rgb(box).astype(np.float32) if display_curve(format) and patch.tone is not None else None
     tone = tone_in_samples(patch.tone, format, below) if patch.tone is not None else None
     paint = rgb_to_samples(patch.paint, format) if patch.paint is not None else None
-    sub_x, sub_y = format.subsampling
+    fine = (1, 1)
+    grids = {fine: _Grid.of(patch, fine, False)}
     for i, plane in enumerate(planes):
-        chroma = i in (1, 2)
-        step = (sub_x, sub_y) if chroma else (1, 1)
+        step = format.subsampling if i in (1, 2) else fine
+        if step not in grids:
+            grids[step] = _Grid.of(patch, step, True)
         coloured = i < 3
-        change = _Change(
-            _guarded(patch.mask, step) if chroma else patch.mask,
-            _coarser_flow(patch.flow, step),
-            _coarser(tone[..., i], step) if tone is not None and coloured else None,
-            _coarser(paint[..., i], step) if paint is not None and coloured else None,
-            _coarser(patch.alpha, step) if patch.alpha is not None and coloured else None,
-        )
-        at = Box(box.x0 // step[0], box.y0 // step[1], -(-box.x1 // step[0]), -(-box.y1 // step[1]))
-        _change_plane(picture.planes[i], plane, at, change, format)
+        add = _coarser(tone[..., i], step) if tone is not None and coloured else None
+        cover = _coarser(paint[..., i], step) if paint is not None and coloured else None
+        _change_plane(picture.planes[i], plane, grids[step], add, cover, format)
 
 
 def _guarded(mask: FloatImage, step: tuple[int, int]) -> FloatImage:
@@ -143,23 +152,26 @@ def _coarser_flow(flow: FloatImage | None, step: tuple[int, int]) -> FloatImage 
     return np.asarray(_coarser(flow, step) / np.array(step, np.float32), np.float32)
 
 
-def _change_plane(filmed: Plane, out: Plane, box: Box, change: _Change, format: VideoFormat) -> None:
-    """Write one plane's box: moved, toned and painted where the mask says, as filmed elsewhere."""
+def _change_plane(
+    filmed: Plane, out: Plane, grid: _Grid, add: FloatImage | None, cover: FloatImage | None, format: VideoFormat
+) -> None:
+    """Write one plane's box: moved, toned (``add``) and painted (``cover``), both in its own levels, where the mask says."""
+    box = grid.box
     window = filmed[box.y0 : box.y1, box.x0 : box.x1]
     touched = np.zeros(window.shape, bool)
     value = window.astype(np.float32)
-    if change.flow is not None:
-        touched |= strongest(change.flow) >= STILL
-        np.copyto(value, moved(filmed, box, change.flow), where=touched)
-    if change.add is not None:
-        value += change.add
-        touched |= np.abs(change.add) >= UNSEEN * min(format.peak, 255)
-    if change.cover is not None and change.alpha is not None:
-        value += change.alpha * (change.cover - value)
-        touched |= change.alpha > 0
-    touched &= change.mask > 0
+    if grid.flow is not None and grid.flows is not None:
+        touched |= grid.flows
+        np.copyto(value, moved(filmed, box, grid.flow), where=touched)
+    if add is not None:
+        value += add
+        touched |= np.abs(add) >= UNSEEN * min(format.peak, 255)
+    if cover is not None and grid.alpha is not None:
+        value += grid.alpha * (cover - value)
+        touched |= grid.alpha > 0
+    touched &= grid.wanted
     value -= window
-    value *= change.mask
+    value *= grid.mask
     value += window
     target = out[box.y0 : box.y1, box.x0 : box.x1]
     np.copyto(target, format.rounded(value), where=touched)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import count
 from typing import Any
+
+from lp_editor.media.buffers import planes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """glibc's numbers of the options (malloc.h)."""
@@ -24,7 +28,18 @@ KEPT = 256 << 20
 _calls = count(1)
 
 
-def keep_memory() -> None:
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """Keep memory for the next pictures while a render lasts, and give it all back at its end."""
+    _keep()
+    try:
+        yield
+    finally:
+        planes.clear()
+        _trim()
+
+
+def _keep() -> None:
     """Let the memory of pictures be used again for the next ones, in one heap for all threads.
 
     A block fresh from the system is cleared page by page when it is first written to: left alone, that was two fifths of
@@ -45,8 +60,13 @@ def return_free_pages() -> None:
     higher than 10 seconds (benchmarks/memory.py). All that lies free is cleared anew when it is used again, so it is done
     only every `PATIENCE` calls; call it once a chunk.
     """
+    if next(_calls) % PATIENCE == 0:
+        _trim()
+
+
+def _trim() -> None:
     trim = getattr(_libc(), "malloc_trim", None)
-    if trim is not None and next(_calls) % PATIENCE == 0:
+    if trim is not None:
         trim(0)
 
 

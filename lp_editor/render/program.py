@@ -29,7 +29,7 @@ from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missin
 from lp_editor.render.footage import Footage, Sources, bind, check_media, check_sources
 from lp_editor.render.guard import guarded
 from lp_editor.render.hearing import dubbed, dubs
-from lp_editor.render.memory import keep_memory
+from lp_editor.render.memory import memory_kept
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.smart import smart_parts
 from lp_editor.render.soundtrack import crossfaded, sound_tracks
@@ -281,14 +281,14 @@ def staged(
     handles: int = 0,
 ) -> Iterator[Stage]:
     """A stage for some events of a project: media open, faces analysed, everything planned."""
-    keep_memory()
     report = Report()
     check(project, registry)  # parameters are judged before minutes of analysis
     check_length(project, events, handles)
     footage = bind(strips(events))
     engine = guarded(registry.engine(settings.engine, settings.device))
     report.engine = f"{engine.name} ({engine.path})" if engine.path else engine.name
-    with running(settings.cache), Sources(one.info for one in footage.values()) as sources, report.profile.traced(settings.timings):
+    opening = Sources(one.info for one in footage.values())
+    with memory_kept(), running(settings.cache), opening as sources, report.profile.traced(settings.timings):
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)
         cast = casting.cast(events, handles)
         planned = joints.steadied(plan(project, registry, cast.findings, handles, events), footage, cast)

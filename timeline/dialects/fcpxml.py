@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from lp_editor.errors import ProjectError
 from lp_editor.timeline.dialects.markup import Element, Markup
 from lp_editor.timeline.dialects.source import DEEPEST_NEST, NEST, ZERO, Reading, chosen, laid, paced
 from lp_editor.timeline.model import Clip, Item, Marker, Media, Nest, Project, Span, Track, Transition
-from lp_editor.timeline.timecode import exact_rate
+from lp_editor.timeline.timecode import REMEMBERED, exact_rate
 from lp_editor.timeline.urls import SCHEME, file_name, url_to_path
 
 CLIPS = (
@@ -45,6 +46,9 @@ MARKERS = ("marker", "chapter-marker")
 
 MOST_ROWS = 200
 """Clips of one lane that lie over one another."""
+
+LONGEST_TIME = 100
+"""Characters of a time."""
 
 NEAR = 0.06
 """Rates that differ by no more than this share are made one by playing frame for frame."""
@@ -72,6 +76,8 @@ class Book:
     clips: dict[str, Element] = field(default_factory=dict)
     markers: list[Marker] = field(default_factory=list)
     inside: list[str] = field(default_factory=list)
+    media: dict[tuple[Element, Fraction], Media] = field(default_factory=dict)
+    """What each asset stands for at a rate."""
 
     def resource(self, element: Element, name: str = "ref") -> Element | None:
         """The resource that an attribute of an element names."""
@@ -106,14 +112,20 @@ def seconds(element: Element | None, name: str, default: Fraction) -> Fraction:
     text = element.attributes.get(name) if element else None
     if text is None:
         return default
-    match = re.fullmatch(r"\s*(-?\d{1,18}(?:\.\d{1,12})?)(?:/(\d{1,18}))?s?\s*", text)
-    below = int(match[2]) if match and match[2] else 1
-    if match is None or below == 0:
+    value = _time(text) if len(text) <= LONGEST_TIME else None
+    if value is None:
         raise ProjectError(f'{label(element)}: {name}="{text[:40]}" is no time (like 1001/24000s)')
-    value = Fraction(match[1]) / below
     if abs(value) > 10**8:
         raise ProjectError(f'{label(element)}: {name}="{text[:40]}" is a time beyond all sense')
     return value
+
+
+@lru_cache(REMEMBERED)
+def _time(text: str) -> Fraction | None:
+    """A time as FCPXML writes it; None for what is none."""
+    match = re.fullmatch(r"\s*(-?\d{1,18}(?:\.\d{1,12})?)(?:/(\d{1,18}))?s?\s*", text)
+    below = int(match[2]) if match and match[2] else 1
+    return Fraction(match[1]) / below if match and below else None
 
 
 def label(element: Element | None) -> str:
@@ -456,6 +468,12 @@ def _media(element: Element, source: Element | None, kind: str, book: Book, rate
         name = source.attributes.get("name") if source else element.attributes.get("name")
         known = source is not None or element.tag in ("title", "live-drawing")
         return Media("generator" if known else "missing", name or element.tag)
+    if (source, rate) not in book.media:
+        book.media[source, rate] = _asset(source, book, rate)
+    return book.media[source, rate]
+
+
+def _asset(source: Element, book: Book, rate: Fraction) -> Media:
     url = source.attributes.get("src") or next((m.attributes.get("src", "") for m in source.all("media-rep")), "")
     length = seconds(source, "duration", ZERO)
     available = Span(seconds(source, "start", ZERO), length) if length > 0 else None

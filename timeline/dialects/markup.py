@@ -53,9 +53,14 @@ class Element:
 
     def find(self, path: str) -> Element | None:
         """The first descendant along a path of tags (``rate/timebase``), or None."""
-        here: Element | None = self
+        here = self
         for tag in path.split("/"):
-            here = next((c for c in here.children if c.tag == tag), None) if here else None
+            for child in here.children:
+                if child.tag == tag:
+                    here = child
+                    break
+            else:
+                return None
         return here
 
     def value(self, path: str, default: str = "") -> str:

@@ -32,6 +32,8 @@ class Written:
 
     content: bytes
     losses: Sequence[str] = ()
+    source: Source | None = None
+    """The file as it will be read, where that is known already."""
 
 
 def write(
@@ -58,7 +60,9 @@ def write(
         raise OutputError(f"{target}: a project is written as .otio, .xml, .fcpxml, .edl or .aaf")
     marked = plain.marked(plain.project, project)
     made = _shown(marked, project, rendered, above)
-    return Written(made.content(), [*losses.lines, *_joints(project, dialect)])
+    content = made.content()
+    source = plain if content == text.encode("utf-8", "replace") else None
+    return Written(content, [*losses.lines, *_joints(project, dialect)], source)
 
 
 def _shown(source: Source, project: Project, rendered: Sequence[Rendered], above: bool) -> Source:

@@ -39,6 +39,8 @@ class Book:
     sequences: dict[str, Element] = field(default_factory=dict)
     clips: dict[str, Element] = field(default_factory=dict)
     inside: list[str] = field(default_factory=list)
+    media: dict[tuple[Element, Fraction], tuple[Media, Fraction]] = field(default_factory=dict)
+    """What each file is at a rate, and its zero."""
 
     @classmethod
     def of(cls, markup: Markup, path: Path) -> Book:
@@ -288,6 +290,12 @@ def media_of(element: Element, rate: Fraction, book: Book) -> tuple[Media, Fract
     if file is None:
         kind = element.find("sequence")
         return Media("missing" if kind is None else "generator", element.value("name")), ZERO
+    if (file, rate) not in book.media:
+        book.media[file, rate] = _file(file, rate, book.reading.path)
+    return book.media[file, rate]
+
+
+def _file(file: Element, rate: Fraction, project: Path) -> tuple[Media, Fraction]:
     url, source = file.value("pathurl"), file.value("mediaSource")
     name = file.value("name") or file_name(url)
     if not url:
@@ -296,7 +304,7 @@ def media_of(element: Element, rate: Fraction, book: Book) -> tuple[Media, Fract
     zero = _timecode(file, own)[0]
     length = _number(file.value("duration"))
     available = Span(zero, length / own) if length and length > 0 else None
-    path = url_to_path(url, book.reading.path.absolute().parent)
+    path = url_to_path(url, project.absolute().parent)
     reel = file.value("timecode/reel/name") or file.value("reel/name")
     return Media("file", name, url, path, available, own, reel), zero
 

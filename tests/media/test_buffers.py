@@ -1,0 +1,66 @@
+"""Memory of planes, used again."""
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from lp_editor.media.buffers import SMALL, STEP, Pool
+
+SHAPE = (600, 1000)
+
+
+def test_a_block_is_used_again_only_when_the_last_view_of_it_is_gone() -> None:
+    pool = Pool()
+    plane = pool.zeros(SHAPE, np.uint8)
+    view = plane[10:20, ::2]
+    del plane
+    gc.collect()
+    assert pool.idle == 0
+    other = pool.empty(SHAPE, np.uint8)
+    other[...] = 7
+    assert not view.any()
+    del view
+    gc.collect()
+    assert pool.idle >= np.prod(SHAPE)
+    again = pool.zeros(SHAPE, np.uint8)
+    assert pool.idle == 0
+    assert not again.any()
+    assert (other == 7).all()
+
+
+def test_planes_of_nearly_one_size_share_blocks_and_copies_are_their_own() -> None:
+    pool = Pool()
+    plane = pool.copy(np.full((601, 1000), 3, np.uint16))
+    assert plane.dtype == np.uint16
+    assert (plane == 3).all()
+    del plane
+    held = pool.idle
+    pool.empty((603, 1000), np.uint16)[...] = 1
+    assert pool.idle == held
+    assert held % STEP == 0
+
+
+def test_what_lies_idle_is_bounded_and_given_back() -> None:
+    pool = Pool(idle=2 * STEP)
+    planes = [pool.empty((STEP,), np.uint8) for _ in range(5)]
+    planes.clear()
+    assert pool.idle == 2 * STEP
+    pool.clear()
+    assert pool.idle == 0
+    assert pool.empty((SMALL - 1,), np.uint8).base is None
+
+
+def test_threads_never_share_a_block() -> None:
+    pool = Pool()
+
+    def fill(value: int) -> bool:
+        for _ in range(200):
+            plane = pool.empty((300, 400), np.uint8)
+            plane.fill(value)
+            if not (plane == value).all():
+                return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(fill, range(8)))
