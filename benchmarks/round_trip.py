@@ -167,6 +167,7 @@ def main() -> int:
                 continue
             try:
                 for sequence in dict.fromkeys(open_document(path).sequences):
+                    print(f"{path.name}: {sequence}", file=sys.stderr, flush=True)
                     rows.append(returned(path, sequence, film, folder, registry))
             except LpEditorError as error:
                 rows.append(Row(path.name, "", "", f"refused: {error}".replace(str(path.parent), ""), "", ""))

@@ -22,7 +22,7 @@ from lp_editor.render.memory import return_free_pages
 from lp_editor.render.report import Progress, Report
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, digest
-from lp_editor.timeline.cut import Event
+from lp_editor.timeline.cut import Event, Shown
 from lp_editor.timeline.cut import Picture as Node
 
 CHUNK = 48
@@ -53,14 +53,29 @@ def chunked(stage: Stage, events: Sequence[Event], delivery: Delivery) -> list[C
             event.picture, first, count, _key(stage, event.picture, first, count, delivery), stage.format, delivery
         )
         for event in events
-        for first, count in runs(event)
+        for first, count in runs(event, stage.plan.rate)
     ]  # fmt: skip
 
 
-def runs(event: Event) -> Iterator[tuple[int, int]]:
-    """First frame and count of each chunk of an event."""
-    for first in range(event.first, event.stop, CHUNK):
-        yield first, min(CHUNK, event.stop - first)
+def runs(event: Event, rate: Fraction) -> Iterator[tuple[int, int]]:
+    """First frame and count of each chunk of an event.
+
+    Chunks of a clip at its own speed begin at the same frames of its media wherever it is trimmed and lies, so that what
+    was rendered of it once is found again.
+    """
+    first, until = event.first, CHUNK - _beyond(event, rate) % CHUNK
+    while first < event.stop:
+        count = min(until, event.stop - first)
+        yield first, count
+        first, until = first + count, CHUNK
+
+
+def _beyond(event: Event, rate: Fraction) -> int:
+    """How many frames from the zero of its media an event begins, where it shows them one by one; else 0."""
+    if not isinstance(event.picture, Shown):
+        return 0
+    strip = event.picture.strip
+    return round(strip.source_time(event.first / rate) * rate) if strip.clip.speed * strip.pace == 1 else 0
 
 
 def check_name(stage: Stage, chunk: Chunk) -> None:

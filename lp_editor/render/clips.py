@@ -93,7 +93,7 @@ def count_stretch_chunks(project: Project, settings: Settings) -> int:
     """How many chunks `render_clips` makes. Media are opened, for their handles; nothing is analysed."""
     marked, shown = _marked(project)
     found = _stretches(bind(marked), project.rate, marked, shown, Path(), settings)
-    return sum(1 for stretch in found for event in _shown(stretch, shown) for _ in runs(event))
+    return sum(1 for stretch in found for event in _shown(stretch, shown) for _ in runs(event, project.rate))
 
 
 def _marked(project: Project) -> tuple[dict[str, Strip], list[Event]]:

@@ -47,7 +47,7 @@ def count_chunks(project: Project, clips: bool, settings: Settings) -> int:
     """How many chunks a render has; nothing is analysed for that, but media are opened for the handles of ``clips``."""
     if clips:
         return count_stretch_chunks(project, settings)
-    return sum(1 for event in cut(project) for _ in runs(event))
+    return sum(1 for event in cut(project) for _ in runs(event, project.rate))
 
 
 def template(job: FarmJob) -> bytes:

@@ -36,7 +36,7 @@ def memory_kept() -> Iterator[None]:
         yield
     finally:
         planes.clear()
-        _trim()
+        return_all_free_pages()
 
 
 def _keep() -> None:
@@ -61,10 +61,11 @@ def return_free_pages() -> None:
     only every `PATIENCE` calls; call it once a chunk.
     """
     if next(_calls) % PATIENCE == 0:
-        _trim()
+        return_all_free_pages()
 
 
-def _trim() -> None:
+def return_all_free_pages() -> None:
+    """Give back all that lies free, now."""
     trim = getattr(_libc(), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -29,7 +29,7 @@ from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missin
 from lp_editor.render.footage import Footage, Sources, bind, check_media, check_sources
 from lp_editor.render.guard import guarded
 from lp_editor.render.hearing import dubbed, dubs
-from lp_editor.render.memory import memory_kept
+from lp_editor.render.memory import memory_kept, return_all_free_pages
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.smart import smart_parts
 from lp_editor.render.soundtrack import crossfaded, sound_tracks
@@ -291,6 +291,7 @@ def staged(
     with memory_kept(), running(settings.cache), opening as sources, report.profile.traced(settings.timings):
         casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)
         cast = casting.cast(events, handles)
+        return_all_free_pages()  # analysis leaves more the longer the film is
         planned = joints.steadied(plan(project, registry, cast.findings, handles, events), footage, cast)
         format = output_format(events, footage, settings.format)
         patches = PatchStore(settings.cache / "patches")

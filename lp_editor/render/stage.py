@@ -10,8 +10,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +50,20 @@ HELD_BYTES = 128 << 20
 """Bytes of the pictures that wait, at most."""
 
 
+Changed: TypeAlias = Callable[[], NDArray[np.uint8]]
+
+
 @dataclass(frozen=True)
 class Finished:
-    """One program frame: its picture in the output format, and how much of each pixel was changed, 0..255."""
+    """One program frame: its picture in the output format, and how to find out how much of each pixel was changed."""
 
     picture: Picture
-    matte: NDArray[np.uint8]
+    changed: Changed
+
+    @property
+    def matte(self) -> NDArray[np.uint8]:
+        """How much of each pixel was changed, 0..255; few renders ask, so it is made when they do."""
+        return self.changed()
 
 
 @dataclass(frozen=True)
@@ -129,20 +138,20 @@ class Stage:
             return self._dissolved(node, first, count)
         if isinstance(node, Morph):
             whole = np.full((self.format.height, self.format.width), 255, np.uint8)
-            return (Finished(picture, whole) for picture in joints.pictures(self, node, first, count))
+            return (Finished(picture, lambda: whole) for picture in joints.pictures(self, node, first, count))
         return self._black(count)
 
     def _black(self, count: int) -> Generator[Finished, None, None]:
         black = Picture.black(self.format)
         nothing = np.zeros((self.format.height, self.format.width), np.uint8)
         for _ in range(count):
-            yield Finished(black, nothing)
+            yield Finished(black, lambda: nothing)
 
     def _dissolved(self, node: Dissolve, first: int, count: int) -> Generator[Finished, None, None]:
         sides = self.frames(node.outgoing, first, count), self.frames(node.incoming, first, count)
         for i, (a, b) in enumerate(zip(*sides, strict=True)):
             weight = node.weight(Fraction(first + i) / self.plan.rate, self.plan.rate)
-            yield Finished(dissolve(a.picture, b.picture, weight), np.maximum(a.matte, b.matte))
+            yield Finished(dissolve(a.picture, b.picture, weight), partial(_either, a, b))
 
     def _shown(self, strip: Strip, first: int, count: int) -> Generator[Finished, None, None]:
         profile = self.report.profile
@@ -151,7 +160,7 @@ class Stage:
                 finished = self._fitted(made, changed)
             yield finished
 
-    def made(self, strip: Strip, first: int, count: int) -> Iterator[tuple[Picture, NDArray[np.uint8]]]:
+    def made(self, strip: Strip, first: int, count: int) -> Iterator[tuple[Picture, Changed]]:
         """A strip's pictures with all edits in them, in the footage's own format, and how much of each pixel was changed."""
         profile = self.report.profile
         for edited in self._edited(strip, first, count):
@@ -163,14 +172,13 @@ class Stage:
                     if patch is not None:
                         picture = apply_patches(picture, [patch])
                         patches.append(patch)
-                changed = matte(patches, picture.format)
-            yield picture, changed
+            yield picture, partial(matte, patches, picture.format)
 
-    def _fitted(self, picture: Picture, changed: NDArray[np.uint8]) -> Finished:
+    def _fitted(self, picture: Picture, changed: Changed) -> Finished:
         """A picture of the footage and its matte in the output format."""
         if picture.format == self.format:
             return Finished(picture, changed)
-        return Finished(fit(picture, self.format), fit_matte(changed, picture.format, self.format))
+        return Finished(fit(picture, self.format), lambda: fit_matte(changed(), picture.format, self.format))
 
     def indices(self, footage: Footage, first: int, count: int) -> NDArray[np.intp]:
         """The media frame that each program frame of a strip shows."""
@@ -411,6 +419,10 @@ class Stage:
         indices = self.indices(footage, first, count)
         faces = [track.at(int(i)) for i in indices]
         return digest(*(f.points if f else None for f in faces))
+
+
+def _either(one: Finished, other: Finished) -> NDArray[np.uint8]:
+    return np.maximum(one.matte, other.matte)
 
 
 def _faces(frames: Sequence[_Frame]) -> int:

@@ -39,7 +39,7 @@ from lp_editor.render.stage import BATCH
 from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Media, Project, Span, Track
 
-FRAMES, EACH = 60, 10
+FRAMES, EACH = 60, 12  # chunks of a clip begin at every 48th frame of its media, so each clip is one
 
 
 @pytest.fixture(scope="module")
