@@ -2,7 +2,7 @@
 
     python benchmarks/faults.py [--kills 100] [--full 10] [--seed 1] [--json]
 
-A cut of 24 clips of ten frames, each a chunk of its own, is rendered by an engine that tells in a file which faces it was
+A cut of 24 clips of twelve frames, each a chunk of its own, is rendered by an engine that tells in a file which faces it was
 asked for. Kills (SIGKILL) fall at random moments from the start of a render to after its end; a render is run again until
 it finishes. Its file must equal that of an uninterrupted render, and nothing may be asked of the engine for a chunk that was
 finished before. Running out of disk is tried on a tmpfs of ten sizes, from too small for anything to just too small for the
@@ -43,7 +43,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import counting
 from films import small_head
 
-CLIPS, EACH = 24, 10
+CLIPS, EACH = 24, 12
 RATE = Fraction(25)
 LEFT, FINISHED, REFUSED = -1, 0, 2
 
