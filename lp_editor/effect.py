@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self, TypeAlias, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -230,7 +231,7 @@ class Effect(ABC):
             if name not in known:
                 hint = instead(name, [p.name for p in parameters(cls)], f"lp-editor effects {cls.name}")
                 raise ParamError(f"{cls.name}: no parameter {name[:60]!r}; {hint}")
-        kinds = get_type_hints(cls)
+        kinds = _kinds(cls)
         return cls(**{n: _checked(cls.name, known[n], kinds[n], v) for n, v in params.items()})
 
     @abstractmethod
@@ -248,6 +249,12 @@ class Effect(ABC):
     def mark(cls, scene: Scene) -> Sequence[Proposal]:
         """Propose where in a clip this effect applies; nothing unless an effect knows better."""
         return ()
+
+
+@lru_cache(maxsize=256)
+def _kinds(effect: type[Effect]) -> Mapping[str, Any]:
+    """The types of an effect's parameters, worked out once."""
+    return get_type_hints(effect)
 
 
 @dataclass(frozen=True)
@@ -343,7 +350,7 @@ class Parameter:
 
 def parameters(effect: type[Effect]) -> list[Parameter]:
     """The parameters of an effect, in its own order; those that every effect has come last."""
-    kinds, shared = get_type_hints(effect), [f.name for f in fields(Effect)]
+    kinds, shared = _kinds(effect), [f.name for f in fields(Effect)]
     ordered = sorted(fields(effect), key=lambda f: f.name in shared)
     return [_parameter(f, kinds[f.name]) for f in ordered]
 

@@ -6,6 +6,7 @@ import argparse
 import inspect
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +81,26 @@ def plain_table(*columns: str) -> Table:
     return table
 
 
+LONG = 1000
+"""Rows from which on a table is set without a frame, each on one line: laying out twenty thousand took half a minute."""
+
+
+def _plain_lines(table: Table) -> Iterator[str]:
+    """A table's heads and rows, cells padded to the widest of each column."""
+    columns = [[str(c).replace("\n", "; ") for c in (column.header, *column.cells)] for column in table.columns]
+    widths = [max(map(len, cells)) for cells in columns]
+    for row in zip(*columns, strict=True):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
 def show(table: Table) -> None:
     """Print a table as wide as it needs where nobody's terminal limits it."""
     out = raw(sys.stdout)
     console = Console(file=out)
     console = console if console.is_terminal else Console(file=out, width=160)
+    if table.row_count > LONG:
+        print("\n".join(_plain_lines(table)), file=out if console.is_terminal else sys.stdout)
+        return
     with console.capture() as text:
         console.print(table)
     # not by the console: it ends the program itself where nobody reads on

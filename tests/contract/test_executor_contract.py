@@ -29,7 +29,7 @@ from lp_editor.render.program import Settings
 from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Media, Project, Span, Track
 
-CLIPS, EACH = 12, 5
+CLIPS, EACH = 12, 6  # no clip lies across the 48th frame of its media, so each is one chunk
 """Clips of the cut, and frames of each: every clip is a chunk of its own."""
 
 
