@@ -69,14 +69,19 @@ def meant(effect: str, params: Mapping[str, ParamValue | str], registry: Registr
     return Meaning(kind, values, ease, face)
 
 
+LONGEST_NUMBER = 100
+"""Signs of a number: patterns take minutes over longer ones."""
+
+
 def _value(value: ParamValue | str, rate: Fraction) -> ParamValue:
     """A parameter as a segment stores it, from a value or from a text."""
     if not isinstance(value, str):
         return value
     lowered = value.strip().lower()
-    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)\s*%", lowered):
+    short = len(lowered) <= LONGEST_NUMBER
+    if short and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)\s*%", lowered):
         return float(lowered.rstrip("% ")) / 100
-    if re.fullmatch(r"[+-]?\d*,\d+", lowered):  # as many countries write it; a curve's commas stand between keys
+    if short and re.fullmatch(r"[+-]?\d*,\d+", lowered):  # as many countries write it; a curve's commas stand between keys
         return float(lowered.replace(",", "."))
     if lowered in ("true", "false", "yes", "no", "on", "off"):
         return lowered in ("true", "yes", "on")

@@ -209,7 +209,7 @@ def archive(path: Path, *members: tuple[str, bytes]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["../out.mov", "/out.mov", "C:\\out.mov", "a/../../out", "a\\..\\..\\out", "x:y", "/", "y" * 2000])
+@pytest.mark.parametrize("name", ["../out.mov", "/out.mov", "C:\\out.mov", "a/../../out", "a\\..\\..\\out", "x:y", "/", "", "y" * 2000])
 def test_a_member_that_would_lie_elsewhere_is_refused_and_nothing_is_unpacked(name: str, tree: Any, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     path = archive(tmp_path / "in" / "cut.otioz", ("content.otio", json.dumps(tree).encode()), ("media/fine.mov", b"x"), (name, b"x"))
@@ -428,3 +428,25 @@ def test_a_path_with_a_nul_is_one_sentence(tmp_path: Path) -> None:
 def test_a_rate_without_end_is_refused_before_it_takes_memory(rate: str) -> None:
     with pytest.raises(LpEditorError):
         length_and_rate(None, rate)
+
+
+@pytest.mark.parametrize("text", ["9" * 100_000, "9" * 100_000 + "%", " " * 100_000 + "x", "lp smile" + " " * 100_000 + "x"])
+def test_numbers_and_blanks_without_end_are_read_in_one_go(text: str) -> None:
+    start = time.process_time()
+    with suppress(LpEditorError, ValueError):
+        meant("expression", {"smile": text}, Registry.installed(), F(25))
+    with suppress(LpEditorError):
+        marks.parsed(text, "here")
+    assert time.process_time() - start < 2  # squared, it was minutes
+
+
+def test_titles_on_thousands_of_tracks_are_seen_through() -> None:
+    title, film = Media("missing", ""), Media("file", "a.mov", "a.mov", Path("a.mov"))
+    span = Span(F(0), F(1))
+    rows = [
+        Track(f"V{i}", "video", (Clip(f"c{i}", "a", title if i else film, span, span, F(25), place=f"V{i}/1"),))
+        for i in range(3000)
+    ]
+    (event,) = cut(Project("p", F(25), F(0), tuple(rows)))
+    assert isinstance(event.picture, Shown)
+    assert event.picture.strip.clip.media == film

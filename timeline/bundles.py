@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import lzma
+import os
 import shutil
 import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from lp_editor.errors import ProjectError
@@ -58,11 +60,10 @@ def unpacked(path: Path) -> tuple[bytes, Path]:
             if archive.getinfo("content.otio").file_size > MOST_PROJECT:
                 raise ProjectError(f"{path}: its content.otio is larger than {MOST_PROJECT >> 20} MiB; that is no cut")
             content = archive.read("content.otio")
-            media = [m for m in members if not m.is_dir() and m.filename not in ("content.otio", "version.txt")]
+            media = [m for m in members if not m.filename.endswith("/") and m.filename not in ("content.otio", "version.txt")]
             folder = path.with_name(path.name + ".media")
             targets = [(m, folder.joinpath(*_inside(m, path))) for m in media]
-            for member, target in targets:
-                _unpack(archive, member, target)
+            _unpack_all(archive, [(m, target) for m, target in targets if not _is_there(m, target)], folder)
             return content, folder
     except KeyError:
         raise ProjectError(f"{path} holds no content.otio, so it is no .otioz") from None
@@ -82,16 +83,19 @@ def _inside(member: zipfile.ZipInfo, path: Path) -> tuple[str, ...]:
     return inside.parts
 
 
-def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    """Unpack one member, whole or not at all. A link in an archive is unpacked as the text that it is."""
-    if target.is_file() and target.stat().st_size == member.file_size:
+def _is_there(member: zipfile.ZipInfo, target: Path) -> bool:
+    return target.is_file() and target.stat().st_size == member.file_size
+
+
+def _unpack_all(archive: zipfile.ZipFile, wanted: Sequence[tuple[zipfile.ZipInfo, Path]], folder: Path) -> None:
+    """Unpack members, each whole or not at all. A link in an archive is unpacked as the text that it is."""
+    if not wanted:
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as out:
-        try:
-            with archive.open(member) as packed:
+    for parent in {target.parent for _, target in wanted}:
+        parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as aside:
+        part = os.path.join(aside, "part")
+        for member, target in wanted:
+            with archive.open(member) as packed, open(part, "wb") as out:
                 shutil.copyfileobj(packed, out, 1 << 20)
-            Path(out.name).replace(target)
-        except BaseException:
-            Path(out.name).unlink(missing_ok=True)
-            raise
+            os.replace(part, target)

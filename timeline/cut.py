@@ -286,24 +286,24 @@ def _edges(lanes: list[_Lane], origin: Fraction, pace: Fraction) -> Iterator[Fra
 def _resolve(lanes: list[_Lane], program: Fraction, origin: Fraction, pace: Fraction) -> Picture | None:
     """What some lanes show at a program time; None where they show nothing."""
     time = origin + pace * program
+    unseen: Picture | None = None
     for depth in range(len(lanes) - 1, -1, -1):
-        lane, below = lanes[depth], lanes[:depth]
+        lane = lanes[depth]
         if morph := _morph(lane, time, origin, pace):
             return morph  # also where a dissolve lies: a joint was put in its place
         if dissolve := lane.dissolve_at(time):
             span = dissolve[0].record
             sides = [
-                _show(lane, s, program, origin, pace) or _resolve(below, program, origin, pace) or Black()
+                _show(lane, s, program, origin, pace) or _resolve(lanes[:depth], program, origin, pace) or Black()
                 for s in dissolve[1:]
             ]
             start = (span.start - origin) / pace
             return Dissolve(sides[0], sides[1], Span(start, span.duration / pace))
         if shown := _show(lane, lane.item_at(time), program, origin, pace):
-            if isinstance(shown, Black) and shown.reason:
-                # most likely a title: better the picture without it than black
-                return _resolve(below, program, origin, pace) or shown
-            return shown
-    return None
+            if not (isinstance(shown, Black) and shown.reason):
+                return shown
+            unseen = shown  # most likely a title: better the picture below without it than black
+    return unseen
 
 
 def _morph(lane: _Lane, time: Fraction, origin: Fraction, pace: Fraction) -> Morph | None:

@@ -7,14 +7,17 @@ other dialects the input is never overwritten: a sidecar beside it has the marks
 
 from __future__ import annotations
 
+import gc
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import wraps
 from hashlib import blake2b
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from lp_editor.errors import OutputError, ProjectError
 from lp_editor.files import write_bytes
@@ -41,6 +44,27 @@ SUFFIXES = {".otio": "otio", ".xml": "xmeml", ".fcpxml": "fcpxml", ".edl": "edl"
 
 KEEPS_NO_MARKS = ("aaf",)
 """What bears no markers, so that a sidecar always goes with it."""
+
+
+ArgsT = ParamSpec("ArgsT")
+MadeT = TypeVar("MadeT")
+
+
+def _collecting_later(work: Callable[ArgsT, MadeT]) -> Callable[ArgsT, MadeT]:
+    """Keep Python's collector of cycles waiting meanwhile: it would look through the growing tree of a long cut again and
+    again, for a third of the time, and find nothing."""
+
+    @wraps(work)
+    def waiting(*args: ArgsT.args, **settings: ArgsT.kwargs) -> MadeT:
+        on = gc.isenabled()
+        gc.disable()
+        try:
+            return work(*args, **settings)
+        finally:
+            if on:
+                gc.enable()
+
+    return waiting
 
 
 @dataclass(frozen=True)
@@ -159,6 +183,7 @@ class Document:
                 shown = Span(clip.source_time(span.start), span.duration)
                 yield Rendered(clip.place, span, clip.media.path, available, shown, available.start)
 
+    @_collecting_later
     def save(self, path: Path | None = None, flavour: str = "", size: tuple[int, int] | None = None) -> Document:
         """Write the file, over its own one only if nobody else changed that since; returns the document as it now lies.
 
@@ -243,6 +268,7 @@ class Document:
                 yield f"{clip.place} {clip.name}: its {text} is baked into {one.path.name}"
 
 
+@_collecting_later
 def open_document(
     path: Path, sequence: str | None = None, media: Search | None = None, rate: Fraction | None = None
 ) -> Document:

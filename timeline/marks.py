@@ -118,7 +118,7 @@ def named(marker: Marker, clip: Clip | None, project: Project) -> str:
 
 def parsed(line: str, where: str) -> _Words:
     """The words of a text behind its ``lp``. Raises `ProjectError` naming ``where``."""
-    line = re.sub(r"\s*=\s*", "=", line)
+    line = "=".join(part.strip() for part in line.split("="))
     line = re.sub(
         r"(\d)\s+(frames?|fr|seconds?|sec)\b", lambda m: m[1] + UNITS[m[2].lower()], line, flags=re.IGNORECASE
     )

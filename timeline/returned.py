@@ -134,7 +134,8 @@ def _moved(marker: Marker, clip: Clip, shown: Clip) -> Marker:
 
 def beside_media(project: Project) -> list[Render]:
     """The renders that are listed beside the media of a project."""
-    folders = dict.fromkeys(c.media.path.parent for c in project.clips() if c.media.path is not None)
+    files = dict.fromkeys(str(c.media.path) for c in project.clips() if c.media.path is not None)
+    folders = dict.fromkeys(Path(file).parent for file in files)
     return [render for folder in folders for render in read_manifest(folder)]
 
 

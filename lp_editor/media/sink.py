@@ -296,9 +296,9 @@ class _Join:
         """Write the slate: a timecode track in MOV and MP4, tags in MKV."""
         for name, value in (("timecode", self.slate.timecode), ("reel_name", self.slate.reel)):
             if value:
-                video.metadata[name] = value
+                video.metadata[name] = _writable(value)
         if self.slate.provenance:  # of all tags the one that MP4, MOV and MKV keep, and copies of them
-            file.metadata["comment"] = self.slate.provenance
+            file.metadata["comment"] = _writable(self.slate.provenance)
 
     def _video_packets(self, video: Any) -> Iterator[tuple[Any, float]]:
         """The packets of all chunks with program frame numbers as timestamps, and their decoding time in seconds."""
@@ -320,6 +320,11 @@ class _Join:
                 name = chunk.path.name if isinstance(chunk, CopiedPictures) else chunk.name
                 raise MediaError(f"chunk {name} holds {seen} frames instead of {count}; delete it and run again")
             start += count
+
+
+def _writable(text: str) -> str:
+    """A text with question marks for what is no character: halves of surrogate pairs, from damaged names."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _second(pair: tuple[Any, float]) -> float:

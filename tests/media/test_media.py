@@ -20,7 +20,7 @@ from lp_editor.media.codecs import FFV1_TAKES, Codec, Delivery
 from lp_editor.media.frames import from_frame
 from lp_editor.media.picture import Colour, Picture, VideoFormat, fit, to_frame
 from lp_editor.media.probe import probe
-from lp_editor.media.sink import SoundTrack, encode_chunk, join_chunks, write_still
+from lp_editor.media.sink import Slate, SoundTrack, encode_chunk, join_chunks, write_still
 from lp_editor.media.sound import SoundSource
 from lp_editor.media.source import VideoSource
 
@@ -307,3 +307,12 @@ def test_many_tracks_of_many_channels_keep_every_sample(suffix: str, tmp_path: P
     for stream, samples in enumerate(heard):
         with SoundSource(tmp_path / f"v{suffix}", stream) as source:
             assert np.array_equal(source.read(0, 48000), samples)
+
+
+def test_a_slate_with_half_a_character_is_written_with_a_question_mark(tmp_path: Path) -> None:
+    format = VideoFormat(64, 48, "yuv420p")
+    encode_chunk(tmp_path / "c", [Picture.black(format)] * 3, format, F(25), Codec.FFV1)
+    slate = Slate("01:00:00:00", "A\ud800", "made of \ud800")
+    join_chunks(tmp_path / "v.mkv", [tmp_path / "c"], [3], F(25), Codec.FFV1, None, slate)
+    with av.open(str(tmp_path / "v.mkv")) as file:
+        assert "made of ?" in file.metadata.values()

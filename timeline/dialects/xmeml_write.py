@@ -59,10 +59,10 @@ class _Writer:
                 if isinstance(one, Laid):
                     self.ids[one.item.place] = f"clipitem-{next(self.numbers)}"
         ends = [one.stop for row in laid.values() for one in row]
-        video = [*_around("format", self._format(rate))]
+        video, links = [*_around("format", self._format(rate))], _links(rows, laid)
         for track in rows["video"]:
-            video += self._track(track, laid[id(track)], rate, _links(rows, laid))
-        audio = [line for t in rows["audio"] for line in self._track(t, laid[id(t)], rate, _links(rows, laid))]
+            video += self._track(track, laid[id(track)], rate, links)
+        audio = [line for t in rows["audio"] for line in self._track(t, laid[id(t)], rate, links)]
         lines = [
             f"<duration>{max(ends, default=0)}</duration>", *rate_text(rate).split("\n"), element("name", name),
             *_around("media", [*_around("video", video), *_around("audio", audio)]),
