@@ -41,6 +41,7 @@ from lp_editor.timeline.curve import Curve, value_from_json
 from lp_editor.timeline.cut import Shown, Strip, cut
 from lp_editor.timeline.document import open_document
 from lp_editor.timeline.model import Clip, Media, Project, Span, Track
+from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.timecode import exact_number, exact_rate, parse_time, timecode_frames
 from lp_editor.verbs import mark, open_project
 
@@ -450,3 +451,17 @@ def test_titles_on_thousands_of_tracks_are_seen_through() -> None:
     (event,) = cut(Project("p", F(25), F(0), tuple(rows)))
     assert isinstance(event.picture, Shown)
     assert event.picture.strip.clip.media == film
+
+
+@pytest.mark.parametrize("name", ["markers", "effects"])
+def test_a_clip_whose_markers_or_effects_are_no_list_can_be_relinked(name: str, tree: Any, tmp_path: Path) -> None:
+    tree["tracks"]["children"][0]["children"][0][name] = 3.5 if name == "markers" else ""
+    (tmp_path / "cut.otio").write_text(json.dumps(tree))
+    document = open_document(tmp_path / "cut.otio")
+    clip = next(document.project.clips())
+    third = clip.record.duration / 3
+    part = Span(clip.record.start + third, third)
+    start = clip.source_time(part.start)
+    one = Rendered(clip.place, part, tmp_path / "r.mp4", Span(start, third), Span(start, third))
+    again = document.relinked([one]).save(tmp_path / "again.otio")
+    assert [c.media.name for c in open_document(again.path).project.clips()].count(clip.media.name) >= 1

@@ -96,6 +96,10 @@ def _unpack_all(archive: zipfile.ZipFile, wanted: Sequence[tuple[zipfile.ZipInfo
     with tempfile.TemporaryDirectory(dir=folder) as aside:
         part = os.path.join(aside, "part")
         for member, target in wanted:
-            with archive.open(member) as packed, open(part, "wb") as out:
-                shutil.copyfileobj(packed, out, 1 << 20)
-            os.replace(part, target)
+            try:
+                with archive.open(member) as packed, open(part, "wb") as out:
+                    shutil.copyfileobj(packed, out, 1 << 20)
+                os.replace(part, target)
+            except BaseException:
+                Path(part).unlink(missing_ok=True)
+                raise

@@ -20,6 +20,7 @@ from lp_editor.timeline.dialects.otio import (
     Node,
     active_reference,
     external_reference,
+    listed,
     ours,
     time_range,
 )
@@ -158,7 +159,7 @@ def _split(node: Node, clip: Clip, rendered: Sequence[Rendered]) -> list[Node]:
             mine["joint"] = joint_to_json(clip.joint)
         if i == 0 and "joint_in" in ours(node):
             mine["joint_in"] = ours(node)["joint_in"]
-        piece["markers"] = [m for m in node.get("markers") or [] if _home(m, parts, clip) == i]
+        piece["markers"] = [m for m in listed(node, "markers") if _home(m, parts, clip) == i]
     return pieces
 
 
@@ -190,7 +191,7 @@ def _piece(node: Node, clip: Clip, span: Span, rendered: Rendered | None) -> Nod
     mine["rendered"] = {
         "active": piece.get("active_media_reference_key", "DEFAULT_MEDIA"),
         "source_range": _range(node, original, clip),
-        "effects": copy.deepcopy(node.get("effects") or []),
+        "effects": copy.deepcopy(listed(node, "effects")),
         "speed": fraction_to_json(clip.speed),
     }
     references[RENDERED_KEY] = external_reference(
@@ -198,7 +199,7 @@ def _piece(node: Node, clip: Clip, span: Span, rendered: Rendered | None) -> Nod
     )
     piece["active_media_reference_key"] = RENDERED_KEY
     piece["source_range"] = time_range(rendered.source, clip.rate)
-    piece["effects"] = [e for e in piece.get("effects") or [] if not is_time_effect(e)]
+    piece["effects"] = [e for e in listed(piece, "effects") if not is_time_effect(e)]
     return piece
 
 

@@ -57,7 +57,7 @@ class NativeFile:
                 _unmark(node, set(_ids(was)) - set(_ids(clip)), Fraction(0))
             if clip.checks and clip.checks != was.checks:
                 node = otio.node_at(tree, self.addresses[clip.place])
-                node["markers"] = [*(node.get("markers") or []), *(otio.marker_node(m, clip.rate) for m in clip.checks)]
+                node["markers"] = [*otio.listed(node, "markers"), *(otio.marker_node(m, clip.rate) for m in clip.checks)]
         gone = {i for c in before.clips() for i in _ids(c)} - {i for c in after.clips() for i in _ids(c)}
         if gone:
             tree = copy.deepcopy(tree)
@@ -147,7 +147,7 @@ def _show(node: Node, clip: Clip) -> None:
     }
     node["active_media_reference_key"] = "DEFAULT_MEDIA"
     node["source_range"] = otio.time_range(Span(clip.source.start, clip.record.duration), clip.rate)
-    kept = [e for e in node.get("effects") or [] if not is_time_effect(e)]
+    kept = [e for e in otio.listed(node, "effects") if not is_time_effect(e)]
     node["effects"] = [*kept, *otio.warp(clip.speed)]
 
 

@@ -301,6 +301,12 @@ def ours(node: Node) -> Node:
     return found or {}
 
 
+def listed(node: Node, name: str) -> list[Any]:
+    """What a node holds under a name, where that is a list; nothing otherwise."""
+    found = node.get(name)
+    return found if isinstance(found, list) else []
+
+
 def _clip(node: Node, address: Address, time: Fraction, place: str, reading: Reading) -> Clip:
     reference = _dict(active_reference(node), f"the media of clip {place}")
     media = replace(_media(reference, reading.folder), reel=_reel(node))
