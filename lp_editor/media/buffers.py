@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import sys
 from collections import defaultdict, deque
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Pool:
     """Blocks of memory by their size. Threads may share it."""
 
     def __init__(self, idle: int = IDLE) -> None:
-        self._limit, self._idle = idle, 0
+        self._limit = idle
         self._blocks: dict[int, deque[mmap.mmap]] = defaultdict(deque)
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -57,8 +58,8 @@ class Pool:
 
     @property
     def idle(self) -> int:
-        """Bytes that nobody uses now, about."""
-        return self._idle
+        """Bytes that nobody uses now."""
+        return sum(size * len(blocks) for size, blocks in tuple(self._blocks.items()))
 
     def clear(self) -> None:
         """Give back to the system what nobody uses."""
@@ -70,18 +71,14 @@ class Pool:
         return self._pop(size) or mmap.mmap(-1, size, **PRIVATE)
 
     def _pop(self, size: int) -> mmap.mmap | None:
-        try:
-            block = self._blocks[size].popleft()
-        except IndexError:
-            return None
-        self._idle -= size
-        return block
+        with suppress(IndexError):
+            return self._blocks[size].popleft()
+        return None
 
     def put_back(self, block: mmap.mmap) -> None:
         """Keep a block that nobody uses any more, or let it go where enough is kept. Takes no lock: any thread's
         collector may call it, in the middle of anything."""
-        if self._idle + len(block) <= self._limit:
-            self._idle += len(block)
+        if self.idle + len(block) <= self._limit:
             self._blocks[len(block)].append(block)
 
 

@@ -231,6 +231,14 @@ def test_an_effect_that_fails_is_named_with_its_clip(film: Path, tmp_path: Path)
 
 
 def test_ctrl_c_stops_all_workers_soon_and_the_same_command_goes_on(film: Path, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what they start behind them ignore it
+    try:
+        _interrupted(film, tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupted(film: Path, tmp_path: Path) -> None:
     def slowly(call: int) -> None:
         if call == 2:  # in the middle of the work, however fast the machine is
             os.kill(os.getpid(), signal.SIGINT)
