@@ -16,6 +16,7 @@ from conftest import two_clips
 
 from lp_editor import Registry
 from lp_editor.cli import main, parsed, parser
+from lp_editor.cli.catalogue import LONG, plain_table, show
 from lp_editor.demo import FILES
 from lp_editor.effect import RESERVED, parameters
 from lp_editor.faces import analyse_faces
@@ -408,3 +409,13 @@ def test_a_render_tells_where_its_time_went(cut_file: Path, tmp_path: Path, caps
     report = json.loads(capsys.readouterr().out.splitlines()[-1])["report"]
     assert report["profile"]["encode"] == {"seconds": 0, "times": 0}  # everything was kept
     assert report["profile"]["write"]["times"] == 56
+
+
+def test_a_long_table_has_a_line_for_each_row_and_all_its_cells(capsys: pytest.CaptureFixture[str]) -> None:
+    table = plain_table("place", "marks")
+    for number in range(LONG + 1):
+        table.add_row(f"V1/{number}", f"[a] {number}\nb")
+    show(table)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["place", "marks"]
+    assert [line.split() for line in lines[1:]] == [[f"V1/{n}", "[a]", f"{n};", "b"] for n in range(LONG + 1)]

@@ -20,6 +20,7 @@ def test_a_block_is_used_again_only_when_the_last_view_of_it_is_gone() -> None:
     other = pool.empty(SHAPE, np.uint8)
     other[...] = 7
     assert not view.any()
+    view[...] = 9
     del view
     gc.collect()
     assert pool.idle >= np.prod(SHAPE)
