@@ -6,7 +6,6 @@ the original's id and marks. What joining needs is kept in our metadata of the p
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -19,6 +18,7 @@ from lp_editor.timeline.dialects.otio import (
     Address,
     Node,
     active_reference,
+    copied,
     external_reference,
     listed,
     ours,
@@ -117,10 +117,10 @@ def _layer(row: Sequence[Rendered], clips: Mapping[str, Clip], rate: Fraction) -
     for one in row:
         if one.record.start > at:
             gap = time_range(Span(Fraction(0), one.record.start - at), rate)
-            children.append({"OTIO_SCHEMA": "Gap.1", **copy.deepcopy(plain), "name": "", "source_range": gap})
+            children.append({"OTIO_SCHEMA": "Gap.1", **copied(plain), "name": "", "source_range": gap})
         reference = external_reference(str(one.path.absolute()), one.available, rate, one.path.name)
         children.append({
-            "OTIO_SCHEMA": "Clip.2", **copy.deepcopy(plain), "name": clips[one.place].name,
+            "OTIO_SCHEMA": "Clip.2", **copied(plain), "name": clips[one.place].name,
             "source_range": time_range(Span(one.source.start, one.record.duration), rate),
             "media_references": {"DEFAULT_MEDIA": reference}, "active_media_reference_key": "DEFAULT_MEDIA",
         })  # fmt: skip
@@ -148,11 +148,11 @@ def _split(node: Node, clip: Clip, rendered: Sequence[Rendered]) -> list[Node]:
     """The pieces of one clip, in order."""
     parts = parts_of(clip, rendered)
     pieces = [_piece(node, clip, span, one) for span, one in parts]
-    whole = {key: copy.deepcopy(node.get(key)) for key in ("source_range", "effects", "markers")}
+    whole = {key: copied(node.get(key)) for key in ("source_range", "effects", "markers")}
     for i, piece in enumerate(pieces):
         mine = piece["metadata"][OURS]
         mine["piece"] = [i, len(pieces)]
-        mine["written"] = copy.deepcopy(piece["source_range"])
+        mine["written"] = copied(piece["source_range"])
         if i == 0:
             mine["whole"] = whole
         if clip.joint and i == len(pieces) - 1:
@@ -176,7 +176,7 @@ def _home(marker: Any, parts: Sequence[Part], clip: Clip) -> int:
 
 def _piece(node: Node, clip: Clip, span: Span, rendered: Rendered | None) -> Node:
     """One piece of a clip: as it was, cut, or linked to its rendered file."""
-    piece = copy.deepcopy(node)
+    piece = copied(node)
     mine: Node = {"version": VERSION, "id": clip.id}
     if clip.segments:
         mine["segments"] = [segment_to_json(s) for s in clip.segments]
@@ -191,7 +191,7 @@ def _piece(node: Node, clip: Clip, span: Span, rendered: Rendered | None) -> Nod
     mine["rendered"] = {
         "active": piece.get("active_media_reference_key", "DEFAULT_MEDIA"),
         "source_range": _range(node, original, clip),
-        "effects": copy.deepcopy(listed(node, "effects")),
+        "effects": copied(listed(node, "effects")),
         "speed": fraction_to_json(clip.speed),
     }
     references[RENDERED_KEY] = external_reference(
@@ -241,7 +241,7 @@ def original_view(tree: Node) -> Node:
     """
     if not _has_rendered(tree):
         return tree
-    restored: Node = _restored(copy.deepcopy(tree))
+    restored: Node = _restored(copied(tree))
     children = restored.get("children")
     if _safe_ours(restored).get("wrapped") and isinstance(children, list) and len(children) == 1:
         restored = children[0]
@@ -311,7 +311,7 @@ def _whole_run(children: Sequence[Any]) -> int:
 
 def _whole(first: Node, last: Node) -> Node:
     """One clip of all its pieces (the first and the last are given, already showing originals)."""
-    node = copy.deepcopy(first)
+    node = copied(first)
     mine = _safe_ours(node)
     node.update(mine.pop("whole"))
     if "joint" in _safe_ours(last):
@@ -328,7 +328,7 @@ def _original(node: Node) -> Node:
     if not isinstance(kept, dict) or node.get("active_media_reference_key") != RENDERED_KEY:
         return node
     written, now = mine.get("written"), node.get("source_range")
-    source = copy.deepcopy(kept.get("source_range"))
+    source = copied(kept.get("source_range"))
     if now != written and isinstance(now, dict) and isinstance(written, dict) and isinstance(source, dict):
         speed = fraction_from_json(kept.get("speed", 1))
         slip = _seconds(now["start_time"]) - _seconds(written["start_time"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -60,7 +59,7 @@ class NativeFile:
                 node["markers"] = [*otio.listed(node, "markers"), *(otio.marker_node(m, clip.rate) for m in clip.checks)]
         gone = {i for c in before.clips() for i in _ids(c)} - {i for c in after.clips() for i in _ids(c)}
         if gone:
-            tree = copy.deepcopy(tree)
+            tree = otio.copied(tree)
             start = otio.start_of(otio.node_at(tree, self.top))
             for row in otio.marked_rows(otio.node_at(tree, self.top)):
                 _unmark(row, gone, start)
@@ -68,12 +67,12 @@ class NativeFile:
 
     def relinked(self, project: Project, rendered: Sequence[Rendered]) -> NativeFile:
         """The file with clips split and linked to what was rendered of them."""
-        tree = relinked(copy.deepcopy(self.tree), rendered, by_place(project), self.addresses)
+        tree = relinked(otio.copied(self.tree), rendered, by_place(project), self.addresses)
         return replace(self, tree=tree)
 
     def layered(self, project: Project, rendered: Sequence[Rendered]) -> NativeFile:
         """The file with what was rendered on new picture tracks over all others."""
-        tree = copy.deepcopy(self.tree)
+        tree = otio.copied(self.tree)
         node = otio.node_at(tree, self.top)
         stack = node.get("tracks", node)
         if "children" not in stack or str(stack.get("OTIO_SCHEMA", "")).startswith("Track"):
@@ -87,7 +86,7 @@ class NativeFile:
 
     def restored(self, project: Project, places: Collection[str], path: Path) -> NativeFile:
         """The file with the clips of some places showing what ``project`` says they do: of renders, the originals."""
-        tree = copy.deepcopy(self.tree)
+        tree = otio.copied(self.tree)
         clips = by_place(project)
         for place in places:
             _show(otio.node_at(tree, self.addresses[place]), clips[place])
@@ -188,7 +187,7 @@ def _patch(node: Node, clip: Clip, joint_in: str | None) -> None:
 
 def _absolute(tree: Node, folder: Path) -> Node:
     """A tree whose relative references are absolute."""
-    made = copy.deepcopy(tree)
+    made = otio.copied(tree)
 
     def visit(node: Any) -> None:
         if isinstance(node, dict):

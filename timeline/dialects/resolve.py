@@ -6,7 +6,6 @@ so our marks stand there in words too.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 
 from lp_editor.timeline import marks
@@ -20,7 +19,7 @@ SPACE = "Resolve_OTIO"
 
 def for_resolve(tree: Node, project: Project, addresses: Mapping[str, Address]) -> Node:
     """A tree with markers of our marks, and with pairs of picture and sound linked."""
-    made = copy.deepcopy(tree)
+    made = otio.copied(tree)
     for clip in project.clips():
         node = otio.node_at(made, addresses[clip.place])
         written = [id for marker in clip.markers for id in marks.ids_of(marker)]
