@@ -89,24 +89,52 @@ def _resample(array: FloatImage | None, box: Box, wanted: Box, aligned: Box) -> 
 
 
 @dataclass(frozen=True)
+class _Reach:
+    """What a box of a plane shows when each pixel shows what lies at its place + flow: where in ``near`` that is."""
+
+    near: Box
+    across: FloatImage
+    down: FloatImage
+
+    @classmethod
+    def within(cls, plane: Plane, box: Box, flow: FloatImage) -> _Reach:
+        """A flow over a box of planes of one size."""
+        height, width = plane.shape[:2]
+        # only the part that the flow reaches is handed to remap: its coordinates are 16-bit and it scans what it gets
+        reach = int(np.ceil(np.abs(flow).max(initial=0.0))) + 3
+        near = Box(box.x0 - reach, box.y0 - reach, box.x1 + reach, box.y1 + reach).clipped(width, height)
+        columns = np.arange(box.x0 - near.x0, box.x1 - near.x0, dtype=np.float32)
+        rows = np.arange(box.y0 - near.y0, box.y1 - near.y0, dtype=np.float32)
+        return cls(near, flow[..., 0] + columns[None, :], flow[..., 1] + rows[:, None])
+
+    def of(self, plane: Plane) -> Plane:
+        """The pixels of one plane; bicubic, (h, w)."""
+        near = self.near
+        part = np.ascontiguousarray(plane[near.y0 : near.y1, near.x0 : near.x1])
+        result: Plane = cv2.remap(part, self.across, self.down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return result
+
+
+@dataclass(frozen=True)
 class _Grid:
     """A patch brought to the samples of one or more planes: ``box`` in those, ``wanted`` where the mask shows anything."""
 
     box: Box
     mask: FloatImage
     wanted: NDArray[np.bool_]
-    flow: FloatImage | None
+    reach: _Reach | None
     flows: NDArray[np.bool_] | None
     alpha: FloatImage | None
 
     @classmethod
-    def of(cls, patch: Patch, step: tuple[int, int], guarded: bool) -> _Grid:
-        """The patch, a sample for each ``step`` (across, down) of its pixels."""
-        box, flow = patch.box, _coarser_flow(patch.flow, step)
+    def of(cls, patch: Patch, step: tuple[int, int], plane: Plane, guarded: bool) -> _Grid:
+        """The patch on planes of ``plane``'s size, a sample for each ``step`` (across, down) of the patch's pixels."""
+        whole, flow = patch.box, _coarser_flow(patch.flow, step)
         mask = _guarded(patch.mask, step) if guarded else patch.mask
+        box = Box(whole.x0 // step[0], whole.y0 // step[1], -(-whole.x1 // step[0]), -(-whole.y1 // step[1]))
         return cls(
-            Box(box.x0 // step[0], box.y0 // step[1], -(-box.x1 // step[0]), -(-box.y1 // step[1])),
-            mask, mask > 0, flow, strongest(flow) >= STILL if flow is not None else None,
+            box, mask, mask > 0, _Reach.within(plane, box, flow) if flow is not None else None,
+            strongest(flow) >= STILL if flow is not None else None,
             _coarser(patch.alpha, step) if patch.alpha is not None else None,
         )  # fmt: skip
 
@@ -118,11 +146,11 @@ def _apply(picture: Picture, planes: list[Plane], patch: Patch) -> None:
     tone = tone_in_samples(patch.tone, format, below) if patch.tone is not None else None
     paint = rgb_to_samples(patch.paint, format) if patch.paint is not None else None
     fine = (1, 1)
-    grids = {fine: _Grid.of(patch, fine, False)}
+    grids = {fine: _Grid.of(patch, fine, picture.planes[0], False)}
     for i, plane in enumerate(planes):
         step = format.subsampling if i in (1, 2) else fine
         if step not in grids:
-            grids[step] = _Grid.of(patch, step, True)
+            grids[step] = _Grid.of(patch, step, plane, True)
         coloured = i < 3
         add = _coarser(tone[..., i], step) if tone is not None and coloured else None
         cover = _coarser(paint[..., i], step) if paint is not None and coloured else None
@@ -160,9 +188,9 @@ def _change_plane(
     window = filmed[box.y0 : box.y1, box.x0 : box.x1]
     touched = np.zeros(window.shape, bool)
     value = window.astype(np.float32)
-    if grid.flow is not None and grid.flows is not None:
+    if grid.reach is not None and grid.flows is not None:
         touched |= grid.flows
-        np.copyto(value, moved(filmed, box, grid.flow), where=touched)
+        np.copyto(value, grid.reach.of(filmed), where=touched)
     if add is not None:
         value += add
         touched |= np.abs(add) >= UNSEEN * min(format.peak, 255)
@@ -179,13 +207,4 @@ def _change_plane(
 
 def moved(plane: Plane, box: Box, flow: FloatImage) -> Plane:
     """The plane's pixels that a box shows when each shows what lies at its place + flow; bicubic, (h, w)."""
-    # only the part that the flow reaches is handed to remap: its coordinates are 16-bit and it scans what it gets
-    height, width = plane.shape[:2]
-    reach = int(np.ceil(np.abs(flow).max(initial=0.0))) + 3
-    near = Box(box.x0 - reach, box.y0 - reach, box.x1 + reach, box.y1 + reach).clipped(width, height)
-    columns = np.arange(box.x0 - near.x0, box.x1 - near.x0, dtype=np.float32)
-    rows = np.arange(box.y0 - near.y0, box.y1 - near.y0, dtype=np.float32)
-    map_x, map_y = flow[..., 0] + columns[None, :], flow[..., 1] + rows[:, None]
-    part = np.ascontiguousarray(plane[near.y0 : near.y1, near.x0 : near.x1])
-    result: Plane = cv2.remap(part, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return result
+    return _Reach.within(plane, box, flow).of(plane)

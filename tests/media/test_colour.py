@@ -191,3 +191,24 @@ def test_light_brighter_than_white_is_kept_where_nothing_is_painted() -> None:
     moved = apply_patches(bright, [Patch(Box(8, 8, 56, 40), ones, flow=np.full((32, 48, 2), 2.0, np.float32))])
     assert np.allclose(moved.planes[0], 7.5)
     assert display_curve(EXR) is not None
+
+
+@pytest.mark.parametrize("kind", ["yuv420p", "yuv422p", "yuv411p", "yuv420p10le"])
+def test_chroma_between_its_samples_is_the_same_however_much_of_the_picture_is_asked_for(kind: str) -> None:
+    format = VideoFormat(70, 46, kind, Colour(1))
+    random = np.random.default_rng(5)
+    planes = [np.full(format.plane_shape(0), format.peak // 2, format.layout.dtype)]
+    planes += [random.integers(0, format.peak, format.plane_shape(i)).astype(format.layout.dtype) for i in (1, 2)]
+    picture = Picture(tuple(planes), format)
+    whole = picture.rgb_all()
+    for box in (Box(0, 0, 70, 46), Box(1, 1, 2, 2), Box(3, 2, 30, 45), Box(36, 11, 70, 46), Box(69, 45, 70, 46)):
+        assert np.array_equal(picture.rgb(box), whole[box.y0 : box.y1, box.x0 : box.x1])
+    at = np.arange(70) / format.subsampling[0]  # left-sited across; centred down
+    down = np.clip((np.arange(46) + 0.5) / format.subsampling[1] - 0.5, 0, len(planes[1]) - 1)
+    columns = [np.interp(down, np.arange(len(planes[1])), c) for c in planes[1].T.astype(float)]
+    exact = [np.interp(at, np.arange(len(columns)), row) for row in np.stack(columns, 1)]
+    grey = Picture((planes[0], planes[1], np.full_like(planes[2], format.grey_chroma)), format).code_values(
+        Box(0, 0, 70, 46)
+    )
+    seen = (grey[..., 2] - grey[..., 0]) / 1.8556  # blue less red is Pb of the second plane alone (BT.709)
+    assert np.abs(seen * 224 / 255 * format.peak + format.grey_chroma - exact).max() <= 2.5 * format.peak / 255
