@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import cpu_count
-from threading import Event
+from threading import Event, Lock
 from typing import Protocol, TypeVar
 
 import cv2
@@ -45,7 +45,7 @@ class LocalExecutor:
 
         if self._workers == 1 or len(chunks) <= 1:
             return share(chunks)
-        with _cores_shared(self._workers), ThreadPoolExecutor(self._workers) as pool:
+        with _cores.shared(self._workers), ThreadPoolExecutor(self._workers) as pool:
             futures = [pool.submit(share, part) for part in shares(chunks, self._workers)]
             try:
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
@@ -57,15 +57,35 @@ class LocalExecutor:
         return None
 
 
-@contextmanager
-def _cores_shared(workers: int) -> Iterator[None]:
-    """Let OpenCV use no more threads than each of some workers has cores: more wait for each other, at full load."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(max(1, (cpu_count() or 1) // workers))
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+class _Cores:
+    """Lets OpenCV use no more threads than each worker has cores: more wait for each other, at full load.
+
+    OpenCV knows one number for the whole process, so the last of several renders at once puts back what was there.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._renders, self._before = 0, 0
+
+    @contextmanager
+    def shared(self, workers: int) -> Iterator[None]:
+        """Among some workers, for the time of a ``with``."""
+        with self._lock:
+            if self._renders == 0:
+                self._before = cv2.getNumThreads()
+            self._renders += 1
+            cv2.setNumThreads(max(1, (cpu_count() or 1) // workers))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._renders -= 1
+                if self._renders == 0:
+                    cv2.setNumThreads(self._before)
+
+
+_cores = _Cores()
+"""Of this process."""
 
 
 def shares(jobs: Sequence[JobT], workers: int) -> list[Sequence[JobT]]:

@@ -10,7 +10,7 @@ from lp_editor.errors import MediaError
 from lp_editor.media.picture import VideoFormat
 from lp_editor.media.probe import MediaInfo, VideoInfo
 from lp_editor.render.clips import merged
-from lp_editor.render.executor import _cores_shared
+from lp_editor.render.executor import _Cores
 from lp_editor.render.footage import Sources, check_media, media_zero, runs
 from lp_editor.timeline.model import Clip, Media, Span
 
@@ -78,12 +78,17 @@ def test_of_several_open_files_the_one_that_need_not_seek_is_lent(filmed: Path) 
             assert found is early  # both stand behind it: the nearer one goes back
 
 
-def test_opencvs_threads_are_as_before_after_a_render_of_several_workers() -> None:
+def test_opencvs_threads_are_as_before_after_two_renders_at_once() -> None:
     before = cv2.getNumThreads()
     cv2.setNumThreads(3)
     try:
-        with _cores_shared(64):
-            assert cv2.getNumThreads() == 1
+        cores = _Cores()
+        one, other = cores.shared(64), cores.shared(64)
+        one.__enter__()
+        other.__enter__()
+        one.__exit__(None, None, None)
+        assert cv2.getNumThreads() == 1  # the other still renders
+        other.__exit__(None, None, None)
         assert cv2.getNumThreads() == 3
     finally:
         cv2.setNumThreads(before)
