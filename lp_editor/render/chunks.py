@@ -28,7 +28,7 @@ from lp_editor.timeline.cut import Picture as Node
 CHUNK = 48
 """Frames in a chunk: two seconds, so that a small change costs little and x264 still finds its redundancy."""
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same description gives other pixels."""
 
 SUFFIX, MATTE_SUFFIX = ".mkv", ".matte.mkv"

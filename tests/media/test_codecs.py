@@ -3,14 +3,18 @@
 from fractions import Fraction as F
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from films import EVERY, format_named, numbered
 
 from lp_editor.errors import LpEditorError, OutputError
 from lp_editor.media.codecs import Codec, Delivery, Mastering, check_delivery, delivered, profile_of
 from lp_editor.media.layout import LAYOUTS, Colour, VideoFormat
+from lp_editor.media.picture import Picture
 from lp_editor.media.probe import probe
 from lp_editor.media.sink import encode_chunk, join_chunks
+from lp_editor.media.source import VideoSource
 
 
 @pytest.mark.parametrize(
@@ -99,3 +103,21 @@ def test_mastering_metadata_goes_out_and_comes_back(codec: Codec, suffix: str, t
     assert video is not None
     assert video.hdr == HDR
     assert (video.format.colour.primaries, video.format.colour.transfer) == (9, 16)
+
+
+def test_the_quickest_setting_holds_its_quality_from_lossless_down(tmp_path: Path) -> None:
+    format = VideoFormat(320, 240, "yuv420p")
+    random = np.random.default_rng(3)
+    planes = [cv2.GaussianBlur(random.integers(0, 256, format.plane_shape(i), np.uint8), (0, 0), 2) for i in range(3)]
+    pictures = [Picture(tuple(np.roll(p, 2 * n, 1) for p in planes), format) for n in range(12)]
+    errors = {}
+    for quality in (0, 1, 16, 30):
+        delivery = Delivery(Codec.H264, quality=quality, speed="ultrafast")
+        encode_chunk(tmp_path / "chunk", pictures, format, F(25), delivery)
+        join_chunks(tmp_path / "film.mp4", [tmp_path / "chunk"], [len(pictures)], F(25), delivery)
+        with VideoSource(tmp_path / "film.mp4") as source:
+            read = list(source.frames(range(len(pictures))))
+        gaps = [a.planes[0].astype(float) - b.planes[0] for a, b in zip(read, pictures, strict=True)]
+        errors[quality] = max(float(np.mean(gap**2)) for gap in gaps)
+    assert errors[0] == 0 < errors[1] < errors[16] < errors[30]
+    assert errors[16] < 255**2 / 10**4.4  # 44 dB
