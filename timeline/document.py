@@ -133,6 +133,8 @@ class Document:
     @property
     def unchanged(self) -> Mapping[str, Rendered]:
         """Renders that came back and still show what is asked, by place: they need not be made again."""
+        if not self.returned:
+            return {}
         clips = {c.place: c for c in self.project.clips() if c.place.split(">")[-1].startswith("V")}
         rate = self.project.rate
         both = ((place, came.still_right(clips[place], rate)) for place, came in self.returned.items() if place in clips)
@@ -223,11 +225,13 @@ class Document:
         return self._with_sidecar()
 
     def _with_sidecar(self) -> Document:
-        same = {place: self.returned[place].render for place, one in self.unchanged.items() if one in self.rendered}
+        unchanged = self.unchanged
+        same = {place: self.returned[place].render for place, one in unchanged.items() if one in self.rendered}
         made = sidecar_of(self.project, self.rendered, self.sidecar, same)
         write_bytes(sidecar_path(self.path), made.content())
         # renders that came back are listed where they lie already: only the sidecar says where that is, and it may lie
-        made_now = [r for r in self.rendered if r.path not in {b.path for b in self.unchanged.values()}]
+        there = {back.path for back in unchanged.values()}
+        made_now = [r for r in self.rendered if r.path not in there]
         for folder in dict.fromkeys(r.path.absolute().parent for r in made_now):
             here = [r for r in made.renders if Path(r.path).parent == folder]
             write_bytes(folder / MANIFEST, manifest(read_manifest(folder), here))

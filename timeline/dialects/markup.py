@@ -97,6 +97,8 @@ class Markup:
     content: bytes
     encoding: str
     root: Element
+    elements: Sequence[Element]
+    """The root and all below it, in file order."""
 
     def source(self, element: Element, splices: Sequence[Splice] = ()) -> str:
         """The text of one element, with some stretches of it replaced."""
@@ -150,7 +152,7 @@ def parse(raw: bytes, path: Path) -> Markup:
     except expat.ExpatError as error:
         raise ProjectError(f"{path} is not well-formed XML ({error}); export it again") from None
     assert builder.root is not None
-    return Markup(content, encoding, builder.root)
+    return Markup(content, encoding, builder.root, builder.elements)
 
 
 class _Builder:
@@ -160,7 +162,8 @@ class _Builder:
         self.content, self.path = content, path
         self.root: Element | None = None
         self.here: Element | None = None
-        self.depth = self.count = 0
+        self.depth = 0
+        self.elements: list[Element] = []
         self.parser: expat.XMLParserType | None = None
 
     @property
@@ -170,16 +173,16 @@ class _Builder:
 
     def opened(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
-        self.count += 1
         if self.depth > DEEPEST:
             raise ProjectError(f"{self.path} is nested too deeply to be a cut")
-        if self.count > MOST_ELEMENTS:
+        if len(self.elements) >= MOST_ELEMENTS:
             raise ProjectError(f"{self.path} holds more than {MOST_ELEMENTS:,} elements; that is no cut")
         element = Element(tag, attributes, self.here, self.at)
         match = OPEN_TAG.match(self.content, element.start)
         if match is None:
             raise ProjectError(f"{self.path}: the tag <{tag[:40]}> cannot be taken apart; export it again")
         element.inner = match.end()
+        self.elements.append(element)
         if self.here is None:
             self.root = element
         else:
