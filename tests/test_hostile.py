@@ -6,6 +6,7 @@ import os
 import pickle
 import struct
 import sys
+import tempfile
 import time
 import zipfile
 from contextlib import suppress
@@ -237,6 +238,33 @@ def test_a_damaged_member_leaves_nothing_behind(tree: Any, tmp_path: Path) -> No
     with pytest.raises(ProjectError, match="cannot be unpacked"):
         open_document(path)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
+
+
+def test_an_archive_of_many_files_is_unpacked_through_one_folder_aside_and_once(
+    tree: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media = [(f"media/reel{i % 3}/shot{i}.mov", bytes([i % 256]) * i) for i in range(600)]
+    path = archive(tmp_path / "cut.otioz", ("content.otio", json.dumps(tree).encode()), *media)
+    calls: dict[str, int] = {}
+
+    def counted(name: str, work: Any) -> Any:
+        def counting(*args: Any, **given: Any) -> Any:
+            calls[name] = calls.get(name, 0) + 1
+            return work(*args, **given)
+
+        return counting
+
+    for module, name in ((os, "mkdir"), (os, "fsync"), (os, "replace"), (tempfile, "mkdtemp")):
+        monkeypatch.setattr(module, name, counted(name, getattr(module, name)))
+    open_document(path)
+    assert calls.pop("mkdir") < 12
+    assert calls == {"replace": 600, "mkdtemp": 1}
+    unpacked = tmp_path / "cut.otioz.media"
+    assert {p.relative_to(unpacked).as_posix(): p.read_bytes() for p in unpacked.rglob("*.mov")} == dict(media)
+    assert sum(p.is_dir() for p in unpacked.rglob("*")) == 4
+    calls.clear()
+    open_document(path)
+    assert calls == {}
 
 
 def test_a_sidecar_cannot_have_a_list_of_renders_written_elsewhere(tmp_path: Path) -> None:
