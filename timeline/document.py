@@ -17,7 +17,7 @@ from fractions import Fraction
 from functools import wraps
 from hashlib import blake2b
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
 from lp_editor.errors import OutputError, ProjectError
 from lp_editor.files import write_bytes
@@ -31,7 +31,7 @@ from lp_editor.timeline.media import Search, found_media
 from lp_editor.timeline.model import Clip, Project, Span
 from lp_editor.timeline.relink import Rendered, parts_of
 from lp_editor.timeline.returned import MANIFEST, Came, manifest, read_manifest, recognised
-from lp_editor.timeline.sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
+from lp_editor.timeline.sidecar import Render, Sidecar, read_sidecar, sidecar_of, sidecar_path
 
 MOST_BYTES = 256 << 20
 """A project file larger than this is refused."""
@@ -45,6 +45,9 @@ SUFFIXES = {".otio": "otio", ".xml": "xmeml", ".fcpxml": "fcpxml", ".edl": "edl"
 KEEPS_NO_MARKS = ("aaf",)
 """What bears no markers, so that a sidecar always goes with it."""
 
+
+Regain: TypeAlias = Callable[[Project], Sequence[Render]]
+"""Tells what the renders of ours are that a project shows as such still."""
 
 ArgsT = ParamSpec("ArgsT")
 MadeT = TypeVar("MadeT")
@@ -274,23 +277,28 @@ class Document:
 
 @_collecting_later
 def open_document(
-    path: Path, sequence: str | None = None, media: Search | None = None, rate: Fraction | None = None
-) -> Document:
+    path: Path, sequence: str | None = None, media: Search | None = None, rate: Fraction | None = None,
+    regain: Regain | None = None,
+) -> Document:  # fmt: skip
     """Open a project file of any dialect, or a bundle of one. Raises `ProjectError` saying what is wrong where.
 
     ``sequence`` picks one of several by name or number (the first without it), ``media`` is where else to look for
-    files, ``rate`` is for edit lists, which say none.
+    files, ``rate`` is for edit lists, which say none. ``regain`` finds out what renders of ours are that no list has.
     """
     file = bundles.project_file(path)
     content, source, inside = _read(file, dialects.Asked(sequence, rate))
-    return _opened(file, content, source, inside, media)
+    return _opened(file, content, source, inside, media, regain)
 
 
-def _opened(file: Path, content: bytes, source: Source, inside: Path, media: Search | None) -> Document:
+def _opened(
+    file: Path, content: bytes, source: Source, inside: Path, media: Search | None, regain: Regain | None = None
+) -> Document:
     """A file that was read, its sidecar and renders that came back understood."""
     project = found_media(source.project, media) if media else source.project
     beside = read_sidecar(file)
     back = recognised(project, beside.renders)
+    if regain is not None and (more := regain(back.project)):
+        back = recognised(project, (*beside.renders, *more))
     if back.places and isinstance(source, NativeFile):
         source = source.restored(back.project, back.places, inside)
     elif back.places:
