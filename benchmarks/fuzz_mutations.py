@@ -102,7 +102,7 @@ def json_changed(content: bytes, rng: random.Random) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _places(tree: Any) -> list[tuple[Any, Any]]:
+def places(tree: Any) -> list[tuple[Any, Any]]:
     """Every (container, key) of a tree."""
     found: list[tuple[Any, Any]] = []
     waiting = [tree]
@@ -132,10 +132,10 @@ def _json_value(rng: random.Random) -> Any:
 
 
 def _json_change(tree: Any, rng: random.Random) -> Any:
-    places = _places(tree)
-    if not places:
+    found = places(tree)
+    if not found:
         return _json_value(rng)
-    node, key = rng.choice(places)
+    node, key = rng.choice(found)
     kind = rng.randrange(7)
     if kind <= 2:
         node[key] = _json_value(rng)
@@ -144,7 +144,7 @@ def _json_change(tree: Any, rng: random.Random) -> Any:
     elif kind == 4 and isinstance(node[key], list):
         node[key] = (node[key] * rng.choice((2, 20, 500)))[:20_000]
     elif kind == 5:
-        other, name = rng.choice(places)
+        other, name = rng.choice(found)
         if isinstance(other, dict) or (isinstance(name, int) and name < len(other)):
             node[key] = json.loads(json.dumps(other.get(name) if isinstance(other, dict) else other[name]))
     elif isinstance(node, dict):
@@ -163,7 +163,10 @@ def xml_changed(content: bytes, rng: random.Random) -> bytes:
         return damaged(content, rng)
     for _ in range(rng.choice((1, 1, 2, 4))):
         _xml_change(root, rng)
-    text = ElementTree.tostring(root, encoding="unicode")
+    try:
+        text = ElementTree.tostring(root, encoding="unicode")
+    except RecursionError:  # elements put into one another twice over: deeper than Python writes
+        return damaged(content, rng)
     kind = rng.randrange(12)
     if kind == 0:
         text = f'<?xml version="1.0" encoding="UTF-16"?>{text}'
@@ -250,6 +253,69 @@ def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, body: bytes) -> None
     with warnings.catch_warnings():  # of names that are there twice
         warnings.simplefilter("ignore")
         archive.writestr(info, body)
+
+
+# --- AAF ------------------------------------------------------------------------------------------------------------
+
+
+def aaf_changed(content: bytes, rng: random.Random) -> bytes:
+    """An AAF with a number of its container changed that leads elsewhere, or with its bytes changed.
+
+    The container is a small file system: a table of sectors that follow one another, folders as trees of entries, and in
+    each folder a stream that lists properties with their sizes, and indexes that count what is in a set.
+    """
+    if rng.random() < 0.25 or len(content) < 8192:
+        return damaged(content, rng)
+    out = bytearray(content)
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        rng.choice((_header_changed, _sector_changed, _entry_changed, _entry_changed, _stream_changed, _stream_changed))(out, rng)
+    return bytes(out)
+
+
+def _number_of(rng: random.Random, most: int, size: int = 4) -> bytes:
+    """A number that may be one of ``most`` things, or beyond all of them."""
+    value = rng.choice((rng.randrange(max(most, 1)), rng.choice(INTEGERS), rng.choice((0xFFFFFFFC, 0xFFFFFFFE, 0xFFFFFFFF))))
+    return (value % (1 << 8 * size)).to_bytes(size, "little")
+
+
+def _header_changed(out: bytearray, rng: random.Random) -> None:
+    at = rng.choice((30, 40, 44, 48, 56, 60, 64, 68, 72, *range(76, 100, 4)))
+    out[at : at + 4] = _number_of(rng, len(out) >> 9)
+
+
+def _sector_changed(out: bytearray, rng: random.Random) -> None:
+    """A sector followed by another one than it was."""
+    size = 1 << min(int.from_bytes(out[30:32], "little"), 12)
+    table = (int.from_bytes(out[76:80], "little") + 1) * size
+    count = len(out) // size
+    at = table + 4 * rng.randrange(max(count, 1))
+    if at + 4 <= len(out):
+        out[at : at + 4] = _number_of(rng, count)
+
+
+def entries(content: bytes | bytearray) -> list[int]:
+    """Where the entries of an AAF's folders lie that bear a name."""
+    return [at for at in range(512, len(content) - 128, 128) if content[at + 66] in (1, 2, 5) and content[at + 67] in (0, 1) and 2 < content[at + 64] <= 64 and not content[at + 65]]
+
+
+def _entry_changed(out: bytearray, rng: random.Random) -> None:
+    """An entry with another left, right or inner one, another start, size, kind or name."""
+    found = entries(out)
+    if found:
+        at = rng.choice(found)
+        field, size = rng.choice(((0, 2), (64, 2), (66, 1), (68, 4), (72, 4), (76, 4), (76, 4), (80, 4), (116, 4), (120, 4), (124, 4)))
+        out[at + field : at + field + size] = _number_of(rng, len(found), size)
+
+
+def _stream_changed(out: bytearray, rng: random.Random) -> None:
+    """A list of properties (it begins with 0x4c, 0x20 and a count) with another count, id, kind or size; or an index."""
+    found = [m.start() for _, m in zip(range(4000), re.finditer(rb"\x4c\x20[\x01-\x30]\x00", out), strict=False)]
+    if found:
+        at = rng.choice(found) + rng.choice((0, 2, 2, *range(4, 60, 2)))
+        out[at : at + 2] = _number_of(rng, 64, 2)
+        if rng.random() < 0.5:
+            at += rng.randrange(2, 400)
+            out[at : at + 4] = _number_of(rng, 1000)
 
 
 # --- sound and pictures ---------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 from fuzz_mutations import (
     Mutate,
+    aaf_changed,
     damaged,
     json_changed,
     mp4_changed,
@@ -339,7 +340,7 @@ READERS: Mapping[str, Reader] = {
         Reader("fcpxml", (".fcpxml",), xml_changed, project),
         Reader("edl", (".edl",), text_changed, project),
         Reader("otioz", (".otioz",), lambda c, r: zip_changed(c, r, json_changed), project),
-        Reader("aaf", (".aaf",), damaged, project),
+        Reader("aaf", (".aaf",), aaf_changed, project),
         Reader("plan", (".plan.otio",), json_changed, plan),
         Reader("sidecar", (".lp.json",), json_changed, sidecar),
         Reader("commands", (".otio", ".xml", ".fcpxml", ".edl"), text_changed, commands),

@@ -13,12 +13,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import torch
+from fuzz_mutations import entries
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
@@ -69,6 +71,8 @@ def _projects(folder: Path) -> None:
     verbs_marked = verbs.mark(verbs_marked, "stitch", clip="V1/1", length="4f", registry=registry).document
     for name in ("marked.otio", "cut.xml", "cut.fcpxml", "cut.edl", "marked.plan.otio"):
         verbs_marked.save(folder / name)
+    if find_spec("otio_aaf_adapter") is not None:
+        verbs_marked.save(folder / "cut.aaf")
     _returned(document.replace(verbs_marked.project), folder)
     with zipfile.ZipFile(folder / "packed.otioz", "w") as archive:
         archive.writestr("version.txt", "1.0.0")
@@ -163,6 +167,8 @@ def each_hostile(folder: Path) -> Iterator[tuple[str, bytes]]:
     yield from _hostile_json(json.loads((folder / "marked.otio").read_bytes()))
     yield from _hostile_xml((folder / "cut.xml").read_text(), (folder / "cut.fcpxml").read_text())
     yield from _hostile_lists()
+    if (folder / "cut.aaf").exists():
+        yield from _hostile_aaf((folder / "cut.aaf").read_bytes())
     yield from _hostile_archives((folder / "marked.otio").read_bytes())
     yield from _hostile_arrays()
     yield from _hostile_media(folder)
@@ -290,6 +296,31 @@ def _hostile_lists() -> Iterator[tuple[str, bytes]]:
     dissolve = "001  AX       V     D    010 00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\n"
     yield "dissolves.edl", ("TITLE: x\n" + dissolve * 20_000).encode()
     yield "escape.edl", ("TITLE: \x1b[2J\x07owned\n" + event.format(1, 0, 1) + "* FROM CLIP NAME: \x1b]0;x\x07\u202e\n").encode()
+
+
+def _hostile_aaf(content: bytes) -> Iterator[tuple[str, bytes]]:
+    def with_numbers(*changes: tuple[int, int]) -> bytes:
+        out = bytearray(content)
+        for at, number in changes:
+            out[at : at + 4] = number.to_bytes(4, "little")
+        return bytes(out)
+
+    found, size = entries(content), 1 << content[30]
+    table = (int.from_bytes(content[76:80], "little") + 1) * size
+    yield "empty.aaf", content[:8]
+    for part in (600, len(content) // 3, len(content) - size - 1):
+        yield f"cut-off{part}.aaf", content[:part]
+    yield "circle-of-sectors.aaf", with_numbers(*((table + 4 * i, i) for i in range(size // 4)))
+    yield "sectors-lead-back.aaf", with_numbers(*((table + 4 * i, 1) for i in range(size // 4)))
+    yield "tables-without-end.aaf", with_numbers((68, 0), (72, 0xFFFFFFFF))
+    yield "sectors-of-2-to-the-63.aaf", content[:30] + b"\x3f\0\x3f\0" + content[34:]
+    for name, field in (("left", 68), ("right", 72), ("inner", 76)):
+        yield f"every-entry-is-its-own-{name}.aaf", with_numbers(*((at + field, i) for i, at in enumerate(found)))
+        yield f"every-{name}-is-the-root.aaf", with_numbers(*((at + field, 0) for at in found))
+        yield f"every-{name}-is-the-next.aaf", with_numbers(*((at + field, i + 1) for i, at in enumerate(found)))
+    yield "streams-without-end.aaf", with_numbers(*((at + 120 + half, 0xFFFFFFFF) for at in found for half in (0, 4)))
+    yield "counts-without-end.aaf", content.replace(b"\x4c\x20", b"\x4c\x20\xff\xff\xff\x7f")[: len(content)]
+    yield "zeros.aaf", content[:512] + bytes(64 << 20)
 
 
 def _zip(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -27,6 +27,7 @@ from lp_editor.render.footage import bind
 from lp_editor.render.hearing import speech_of
 from lp_editor.render.joints import meeting
 from lp_editor.render.program import Settings, check_output, opened, render_program, render_still, staged
+from lp_editor.render.regained import Regaining
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.timeline import clipboard, edit
 from lp_editor.timeline.cut import Morph, cut, strips, strips_of
@@ -72,8 +73,10 @@ def open_project(
     ``29.97``) is for edit lists, which say none. Raises `ProjectError`, saying where, for what cannot be read.
     """
     search = Search(tuple(Path(folder) for folder in media), _holds) if media else None
-    document = open_document(Path(path), sequence, search, None if rate is None else _rate(rate))
-    return with_markers(document, registry or Registry.installed())
+    registry = registry or Registry.installed()
+    regain = Regaining(Path(path).absolute().parent, search, registry).renders
+    document = open_document(Path(path), sequence, search, None if rate is None else _rate(rate), regain)
+    return with_markers(document, registry)
 
 
 def _holds(path: Path, clip: Clip) -> bool:

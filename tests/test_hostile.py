@@ -6,6 +6,7 @@ import os
 import pickle
 import struct
 import sys
+import tempfile
 import time
 import zipfile
 from contextlib import suppress
@@ -39,11 +40,15 @@ from lp_editor.render.footage import Footage
 from lp_editor.timeline import marks
 from lp_editor.timeline.curve import Curve, value_from_json
 from lp_editor.timeline.cut import Shown, Strip, cut
+from lp_editor.timeline.dialects import aaf as aaf_dialect
 from lp_editor.timeline.document import open_document
 from lp_editor.timeline.model import Clip, Media, Project, Span, Track
 from lp_editor.timeline.relink import Rendered
 from lp_editor.timeline.timecode import exact_number, exact_rate, parse_time, timecode_frames
 from lp_editor.verbs import mark, open_project
+
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
+from fuzz_mutations import places
 
 NUMBERS = st.sampled_from([0, -1, 10**400, float("inf"), float("nan"), 1e300, -0.0, 1e-320, 2**63]) | st.floats() | st.integers()
 TEXTS = st.sampled_from(["../../x", "\x1b[2J", "\ud800", "a" * 5000, "file://%00", "\0", "1e99999999", "[/x]", ""]) | st.text(max_size=20)
@@ -60,22 +65,20 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads((folder / "cut.otio").read_bytes())
 
 
-def places(tree: Any) -> list[tuple[Any, Any]]:
-    found, waiting = [], [tree]
-    while waiting:
-        node = waiting.pop()
-        pairs = list(node.items()) if isinstance(node, dict) else list(enumerate(node)) if isinstance(node, list) else []
-        found += [(node, key) for key, _ in pairs]
-        waiting += [value for _, value in pairs]
-    return found
-
-
 def opened_or_refused(path: Path) -> bool:
     with suppress(LpEditorError):
         document = open_project(path)
         document.save(path.with_name("saved.otio"))
         return True
     return False
+
+
+@pytest.fixture
+def aaf(tree: Any, tmp_path: Path) -> bytes:
+    """An AAF of that project."""
+    pytest.importorskip("otio_aaf_adapter", reason="the extra lp-editor[aaf] is not installed")
+    (tmp_path / "cut.otio").write_text(json.dumps(tree))
+    return open_document(tmp_path / "cut.otio").save(tmp_path / "cut.aaf").path.read_bytes()
 
 
 @given(data=st.data())
@@ -235,6 +238,33 @@ def test_a_damaged_member_leaves_nothing_behind(tree: Any, tmp_path: Path) -> No
     with pytest.raises(ProjectError, match="cannot be unpacked"):
         open_document(path)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
+
+
+def test_an_archive_of_many_files_is_unpacked_through_one_folder_aside_and_once(
+    tree: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media = [(f"media/reel{i % 3}/shot{i}.mov", bytes([i % 256]) * i) for i in range(600)]
+    path = archive(tmp_path / "cut.otioz", ("content.otio", json.dumps(tree).encode()), *media)
+    calls: dict[str, int] = {}
+
+    def counted(name: str, work: Any) -> Any:
+        def counting(*args: Any, **given: Any) -> Any:
+            calls[name] = calls.get(name, 0) + 1
+            return work(*args, **given)
+
+        return counting
+
+    for module, name in ((os, "mkdir"), (os, "fsync"), (os, "replace"), (tempfile, "mkdtemp")):
+        monkeypatch.setattr(module, name, counted(name, getattr(module, name)))
+    open_document(path)
+    assert calls.pop("mkdir") < 12
+    assert calls == {"replace": 600, "mkdtemp": 1}
+    unpacked = tmp_path / "cut.otioz.media"
+    assert {p.relative_to(unpacked).as_posix(): p.read_bytes() for p in unpacked.rglob("*.mov")} == dict(media)
+    assert sum(p.is_dir() for p in unpacked.rglob("*")) == 4
+    calls.clear()
+    open_document(path)
+    assert calls == {}
 
 
 def test_a_sidecar_cannot_have_a_list_of_renders_written_elsewhere(tmp_path: Path) -> None:
@@ -466,3 +496,61 @@ def test_a_clip_whose_markers_are_no_list_can_be_relinked(tree: Any, tmp_path: P
     again = document.relinked([one]).save(tmp_path / "again.otio")
     shown = [c.source for c in open_document(again.path).project.clips() if c.media.name == clip.media.name]
     assert clip.source in shown  # the render is known, and what it was made of is shown whole
+
+
+def with_number(content: bytes, at: int, number: int) -> bytes:
+    return content[:at] + number.to_bytes(4, "little") + content[at + 4 :]
+
+
+def test_an_aaf_that_never_ends_is_refused_in_its_time(
+    aaf: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(aaf_dialect, "SECONDS", 1)
+    path = tmp_path / "hostile.aaf"
+    path.write_bytes(with_number(with_number(aaf, 68, 0), 72, 0xFFFFFFFF))  # tables of sectors that lead to one another
+    assert main(["inspect", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "is not read to its end in 1 seconds of a core" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("part", [8, 600, 5000, -5000])
+def test_an_aaf_that_is_cut_off_is_one_sentence(part: int, aaf: bytes, tmp_path: Path) -> None:
+    (tmp_path / "hostile.aaf").write_bytes(aaf[:part])
+    with pytest.raises(ProjectError, match=r"cannot be read as AAF \(.*\); export it again$") as error:
+        open_document(tmp_path / "hostile.aaf")
+    assert "\n" not in str(error.value)
+
+
+FOUND = "import sys; sys.path[:] = sys.argv[4:]"
+"""How a process finds what the tests find."""
+
+
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        ("import os; os.abort()", "its reader broke down"),
+        (f"{FOUND}; from lp_editor.timeline.dialects import aaf; aaf._limit(9, 1 << 28); [0] * 10**9", "broke down"),
+        (f"{FOUND}; from lp_editor.timeline.dialects import aaf; aaf.serve(sys.argv[1], '9', str(1 << 24))", "Error"),
+        ("print('[' * 100000)", "nested too deeply"),
+        ("print('[' + '0,' * 3_000_001 + '0]')", "more than 3,000,000 values"),
+        ("print('[]')", "holds no composition"),
+    ],
+)  # fmt: skip
+def test_whatever_becomes_of_the_process_that_reads_an_aaf_is_one_sentence(
+    work: str, says: str, aaf: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aaf_dialect, "READER", work)
+    with pytest.raises(ProjectError, match=says) as error:
+        open_document(tmp_path / "cut.aaf")
+    assert "\n" not in str(error.value)
+
+
+def test_an_aaf_is_read_by_what_is_installed_and_not_by_what_lies_around(
+    aaf: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("opentimelineio", "json", "lp_editor"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(5)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    assert len(list(open_document(tmp_path / "cut.aaf").project.clips())) == 4

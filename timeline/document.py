@@ -17,7 +17,7 @@ from fractions import Fraction
 from functools import wraps
 from hashlib import blake2b
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
 from lp_editor.errors import OutputError, ProjectError
 from lp_editor.files import write_bytes
@@ -31,7 +31,7 @@ from lp_editor.timeline.media import Search, found_media
 from lp_editor.timeline.model import Clip, Project, Span
 from lp_editor.timeline.relink import Rendered, parts_of
 from lp_editor.timeline.returned import MANIFEST, Came, manifest, read_manifest, recognised
-from lp_editor.timeline.sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
+from lp_editor.timeline.sidecar import Render, Sidecar, read_sidecar, sidecar_of, sidecar_path
 
 MOST_BYTES = 256 << 20
 """A project file larger than this is refused."""
@@ -45,6 +45,9 @@ SUFFIXES = {".otio": "otio", ".xml": "xmeml", ".fcpxml": "fcpxml", ".edl": "edl"
 KEEPS_NO_MARKS = ("aaf",)
 """What bears no markers, so that a sidecar always goes with it."""
 
+
+Regain: TypeAlias = Callable[[Project], Sequence[Render]]
+"""Tells what the renders of ours are that a project shows as such still."""
 
 ArgsT = ParamSpec("ArgsT")
 MadeT = TypeVar("MadeT")
@@ -133,6 +136,8 @@ class Document:
     @property
     def unchanged(self) -> Mapping[str, Rendered]:
         """Renders that came back and still show what is asked, by place: they need not be made again."""
+        if not self.returned:
+            return {}
         clips = {c.place: c for c in self.project.clips() if c.place.split(">")[-1].startswith("V")}
         rate = self.project.rate
         both = ((place, came.still_right(clips[place], rate)) for place, came in self.returned.items() if place in clips)
@@ -223,11 +228,13 @@ class Document:
         return self._with_sidecar()
 
     def _with_sidecar(self) -> Document:
-        same = {place: self.returned[place].render for place, one in self.unchanged.items() if one in self.rendered}
+        unchanged = self.unchanged
+        same = {place: self.returned[place].render for place, one in unchanged.items() if one in self.rendered}
         made = sidecar_of(self.project, self.rendered, self.sidecar, same)
         write_bytes(sidecar_path(self.path), made.content())
         # renders that came back are listed where they lie already: only the sidecar says where that is, and it may lie
-        made_now = [r for r in self.rendered if r.path not in {b.path for b in self.unchanged.values()}]
+        there = {back.path for back in unchanged.values()}
+        made_now = [r for r in self.rendered if r.path not in there]
         for folder in dict.fromkeys(r.path.absolute().parent for r in made_now):
             here = [r for r in made.renders if Path(r.path).parent == folder]
             write_bytes(folder / MANIFEST, manifest(read_manifest(folder), here))
@@ -270,23 +277,28 @@ class Document:
 
 @_collecting_later
 def open_document(
-    path: Path, sequence: str | None = None, media: Search | None = None, rate: Fraction | None = None
-) -> Document:
+    path: Path, sequence: str | None = None, media: Search | None = None, rate: Fraction | None = None,
+    regain: Regain | None = None,
+) -> Document:  # fmt: skip
     """Open a project file of any dialect, or a bundle of one. Raises `ProjectError` saying what is wrong where.
 
     ``sequence`` picks one of several by name or number (the first without it), ``media`` is where else to look for
-    files, ``rate`` is for edit lists, which say none.
+    files, ``rate`` is for edit lists, which say none. ``regain`` finds out what renders of ours are that no list has.
     """
     file = bundles.project_file(path)
     content, source, inside = _read(file, dialects.Asked(sequence, rate))
-    return _opened(file, content, source, inside, media)
+    return _opened(file, content, source, inside, media, regain)
 
 
-def _opened(file: Path, content: bytes, source: Source, inside: Path, media: Search | None) -> Document:
+def _opened(
+    file: Path, content: bytes, source: Source, inside: Path, media: Search | None, regain: Regain | None = None
+) -> Document:
     """A file that was read, its sidecar and renders that came back understood."""
     project = found_media(source.project, media) if media else source.project
     beside = read_sidecar(file)
     back = recognised(project, beside.renders)
+    if regain is not None and (more := regain(back.project)):
+        back = recognised(project, (*beside.renders, *more))
     if back.places and isinstance(source, NativeFile):
         source = source.restored(back.project, back.places, inside)
     elif back.places:

@@ -46,6 +46,10 @@ class Search:
                     )
         return found
 
+    def named(self, name: str) -> list[Path]:
+        """The files of a name. Raises `ProjectError` for no folder."""
+        return self.files.get(_key(name), [])
+
     @cached_property
     def stems(self) -> dict[str, list[Path]]:
         """The same by name without suffix, files that are no media left out."""

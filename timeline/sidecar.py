@@ -104,7 +104,7 @@ class Sidecar:
             "dropped": list(self.dropped),
             "renders": [render_to_json(r) for r in self.renders],
         }
-        return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+        return (stored.written(made, 1) + "\n").encode("utf-8", "surrogatepass")
 
 
 def _overlapping(entry: Entry, clip: Clip) -> bool:
@@ -153,7 +153,8 @@ def sidecar_of(
     clips = {c.place: c for c in project.clips()}
     made = [same.get(r.place) or _render(r, clips[r.place]) for r in rendered]
     renders = list({r.path: r for r in made}.values())
-    kept = [r for r in before.renders if r.path not in {n.path for n in renders}]
+    paths = {r.path for r in renders}
+    kept = [r for r in before.renders if r.path not in paths]
     return Sidecar(entries, dropped, (*kept, *renders))
 
 

@@ -99,7 +99,8 @@ def drops(rate: Fraction) -> bool:
 
 def timecode(seconds: Fraction, rate: Fraction, drop_frame: bool = False) -> str:
     """The timecode of the frame shown at a time, wrapped at midnight."""
-    base, frame = nominal(rate), math.floor(seconds * rate + Fraction(1, 10**6))
+    count = seconds * rate
+    base, frame = nominal(rate), (count.numerator * 10**6 + count.denominator) // (count.denominator * 10**6)
     if not (drop_frame and drops(rate)):
         frame %= base * 3600 * DAY_HOURS
         return _digits(frame, base, ":")

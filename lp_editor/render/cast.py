@@ -17,11 +17,12 @@ from lp_editor.errors import FaceError, MediaError, ParamError
 from lp_editor.face import Face, FaceTrack
 from lp_editor.faces import analyse_faces, choose
 from lp_editor.faces.measure import measured
-from lp_editor.media.source import VideoSource
+from lp_editor.media.probe import MediaInfo
+from lp_editor.media.source import VideoSource, open_video
 from lp_editor.plan import Driver, Finding, extents, finding_key, segment_rows, segment_span
 from lp_editor.recording import Recording
 from lp_editor.registry import Registry
-from lp_editor.render.drive import read_driver
+from lp_editor.render.drive import check_drivers, looked_at, read_driver
 from lp_editor.render.footage import Footage, Sources
 from lp_editor.render.hearing import clip_sound, speech_of
 from lp_editor.render.memory import return_free_pages
@@ -40,6 +41,8 @@ class Cast:
     tracks: Mapping[tuple[str, str], FaceTrack]
     joints: Mapping[tuple[str, str], FaceTrack | None]
     crowd: Mapping[str, Sequence[FaceTrack]] = field(default_factory=dict)
+    drivers: Mapping[str, MediaInfo] = field(default_factory=dict)
+    """The files of drivers as they were read, by the names that segments call them."""
 
     def others(self, strip: str, face: str) -> list[FaceTrack]:
         """Everybody else in a strip."""
@@ -58,6 +61,7 @@ class Casting:
     progress: Progress
     report: Report
     project: Project
+    _drivers: dict[str, MediaInfo] = field(default_factory=dict)
 
     def cast(self, events: Sequence[Event], handles: int) -> Cast:
         """Analyse the faces of every marked stretch of a program.
@@ -84,7 +88,7 @@ class Casting:
                     tracks[key, str(track.id)] = track
                     finding = self._finding(footage, name, track)
                     findings[finding_key(footage.strip, name)] = finding
-        return Cast(findings, tracks, joints, crowd)
+        return Cast(findings, tracks, joints, crowd, self._drivers)
 
     def _stretches(
         self, footage: Footage, events: Sequence[Event], first: int, count: int
@@ -174,12 +178,14 @@ class Casting:
             raise ParamError(f"driver={named[:200]!r} names no file: a path holds no NUL (segment {segment.id})")
         try:
             info = read_driver(Path(named), self.registry)
+            first = self._drivers.setdefault(named, looked_at(Path(named), info))
+            check_drivers([first])
         except MediaError as error:
             raise MediaError(f"{error} (segment {segment.id})") from error
         if isinstance(info, Recording):
             return Driver(named, None, info.rate, info)
         assert info.video is not None
-        with VideoSource(info.path) as source:
+        with open_video(info) as source:
             tracks = analyse_faces(source, 0, info.video.count, self.cache, self._analysed)
         format, whose = info.video.format, str(segment.params.get("driver_face", "largest"))
         try:

@@ -61,7 +61,9 @@ def runs(event: Event, rate: Fraction) -> Iterator[tuple[int, int]]:
     """First frame and count of each chunk of an event.
 
     Chunks of a clip at its own speed begin at the same frames of its media wherever it is trimmed and lies, so that what
-    was rendered of it once is found again.
+    was rendered of it once is found again. A chunk that a trim cuts short is another one and is encoded anew, from patches
+    that are there: packets cut out of the longer one would not be those that a render from nothing gives, and shorter chunks
+    towards the ends would help small trims only.
     """
     first, until = event.first, CHUNK - _beyond(event, rate) % CHUNK
     while first < event.stop:

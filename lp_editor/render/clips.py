@@ -22,6 +22,7 @@ from lp_editor.registry import Registry
 from lp_editor.render.cache import trim
 from lp_editor.render.checks import checks
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked, runs
+from lp_editor.render.drive import check_drivers
 from lp_editor.render.executor import make_missing
 from lp_editor.render.footage import Footage, bind, check_sources
 from lp_editor.render.hearing import dubbed, dubs, with_sound
@@ -79,6 +80,7 @@ def render_clips(
         if settings.part is not None:
             return [], stage.report
         check_sources(stage.footage.values())
+        check_drivers(stage.cast.drivers.values())
         _check_outputs(stretches, matte, settings.force)
         telling = Telling(project.name, project.start, drop, settings.consent)
         rendered = [_joined(piece, settings, telling, registry) for piece in pieces]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
@@ -17,7 +17,7 @@ from lp_editor.engine import Engine, Look
 from lp_editor.errors import MediaError
 from lp_editor.face import Face, FacePicture, FaceTrack
 from lp_editor.faces.mirror import mirrored_face, mirrored_picture
-from lp_editor.media.probe import MediaInfo, probe
+from lp_editor.media.probe import MediaInfo, check_unchanged, identity, probe
 from lp_editor.plan import Drive, Driver, FacePlan
 from lp_editor.recording import Recording, controls_of
 from lp_editor.registry import Registry
@@ -62,6 +62,23 @@ def read_driver(path: Path, registry: Registry) -> Recording | MediaInfo:
     if info.video is None:
         raise MediaError(f"the driver {path} has no picture; a driver is {DRIVERS}")
     return info
+
+
+def looked_at(path: Path, read: Recording | MediaInfo) -> MediaInfo:
+    """What a driver's file is as it was read, to be compared with later."""
+    if isinstance(read, MediaInfo):
+        return read
+    stat = path.stat()
+    return MediaInfo(path, identity(path), None, (), None, version=(stat.st_size, stat.st_mtime_ns))
+
+
+def check_drivers(drivers: Iterable[MediaInfo]) -> None:
+    """Raise a `MediaError` where the file of a driver is not any more what was read."""
+    for info in drivers:
+        try:
+            check_unchanged(info)
+        except MediaError as error:
+            raise MediaError(f"the driver {error}") from error
 
 
 def driven(stage: Stage, plan: FacePlan, filmed: Sequence[Any], rows: Sequence[int]) -> list[Any]:
@@ -136,6 +153,8 @@ class Performer:
     rest: int
     sources: Sources
     recording: Recording | None = None
+    info: MediaInfo | None = None
+    """Of a film, what it was when its faces were looked for."""
     _look: Look | None = None
     _known: OrderedDict[int, Any] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
@@ -202,6 +221,8 @@ class Performer:
                 assert face is not None
                 seen = face_picture(picture, face)
                 read[i] = mirrored_picture(seen) if self.mirror else seen
+        if self.info is not None:
+            check_drivers([self.info])
         return [read[i] for i in at if i in read]
 
 
@@ -232,11 +253,12 @@ class Performers:
         key = (driver.path, driver.track.id if driver.track else 0, drive.mirror, drive.smooth, drive.rest)
         with self._lock:
             if key not in self._known:
-                self._known[key] = _performer(stage.engine, stage.sources, drive)
+                self._known[key] = _performer(stage, drive)
             return self._known[key]
 
 
-def _performer(engine: Engine[Any, Any], sources: Sources, drive: Drive) -> Performer:
+def _performer(stage: Stage, drive: Drive) -> Performer:
+    engine, sources = stage.engine, stage.sources
     driver, recording = drive.driver, drive.driver.recording
     if recording is not None:
         recording = recording.mirrored() if drive.mirror else recording
@@ -245,7 +267,8 @@ def _performer(engine: Engine[Any, Any], sources: Sources, drive: Drive) -> Perf
         return Performer(engine, driver, drive.mirror, drive.smooth, recording.calm, sources, recording)
     assert driver.track is not None
     rest = calmest(driver.track) if drive.rest is None else nearest(driver.track, drive.rest)
-    return Performer(engine, driver, drive.mirror, drive.smooth, rest, sources)
+    info = stage.cast.drivers.get(driver.path)
+    return Performer(engine, driver, drive.mirror, drive.smooth, rest, sources, info=info)
 
 
 def nearest(track: FaceTrack, frame: int) -> int:

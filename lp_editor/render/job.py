@@ -7,18 +7,26 @@ whatever chunk is not there. All are the same command with the same cache, so th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lp_editor.errors import OutputError
 from lp_editor.render.chunks import runs
 from lp_editor.render.clips import count_stretch_chunks
 from lp_editor.render.program import Settings
 from lp_editor.timeline.cut import cut
 from lp_editor.timeline.model import Project
 
+MOST_SIGNS = 1024
+"""Of a text that is a parameter of a job."""
+
 VERSION = "jobtemplate-2023-09"
+
+FORMAT = re.compile(r"\{\{|\}\}")
+"""Between what names stand that a template fills in; there is no way to write that these signs are meant."""
 
 CHUNKS = "--chunks={{Task.Param.First}}+"
 """What a task is told, before how many chunks it makes."""
@@ -54,7 +62,7 @@ def template(job: FarmJob) -> bytes:
     """The template, as JSON."""
     made: dict[str, Any] = {
         "specificationVersion": VERSION,
-        "name": job.name[:128],
+        "name": FORMAT.sub(lambda braces: " ".join(braces[0]), job.name)[:128],
         "description": f"{job.chunks} chunks, {job.each} to a task; every worker needs lp-editor and the same folders",
         "parameterDefinitions": _parameters(job),
         "jobEnvironments": [{"name": "Cache", "variables": {"LP_EDITOR_CACHE": "{{Param.Cache}}"}}],
@@ -79,7 +87,22 @@ def _parameters(job: FarmJob) -> list[dict[str, str]]:
         _path("Output", job.output, job.folder, kind, "OUT", "what is written"),
         _path("Cache", job.cache, job.folder, "DIRECTORY", "INOUT", "shared by all workers: analyses and chunks"),
         *(_path(f"Media{i}", p, job.folder, "DIRECTORY", "IN", "where media are looked for") for i, p in _counted(job)),
+        *(_text(f"Text{i}", word) for i, word in enumerate(job.arguments, 1) if FORMAT.search(word)),
     ]
+
+
+def _text(name: str, word: str) -> dict[str, str]:
+    """A word of a command that holds what a template would take for a name of its own: as a parameter it is left alone."""
+    if len(word) > MOST_SIGNS:
+        raise OutputError(
+            f"{word[:40]!r} … is longer than {MOST_SIGNS} signs and holds double braces, which a job's template cannot say; "
+            "leave that out, or put the text into a file (--consent @FILE)"
+        )
+    return {"name": name, "type": "STRING", "default": word, "description": "an option of the render"}
+
+
+def _word(number: int, word: str) -> str:
+    return f"{{{{Param.Text{number}}}}}" if FORMAT.search(word) else word
 
 
 def _counted(job: FarmJob) -> list[tuple[int, Path]]:
@@ -107,7 +130,7 @@ def _script(job: FarmJob, part: str) -> dict[str, Any]:
     words = [
         "render", "{{Param.Project}}", "--clips" if job.clips else "-o", "{{Param.Output}}",
         *(word for i, _ in _counted(job) for word in ("--media", f"{{{{Param.Media{i}}}}}")),
-        *job.arguments, part, "--openjd",
+        *(_word(i, word) for i, word in enumerate(job.arguments, 1)), part, "--openjd",
     ]  # fmt: skip
     return {"actions": {"onRun": {"command": "{{Param.Command}}", "args": words}}}
 

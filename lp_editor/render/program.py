@@ -25,6 +25,7 @@ from lp_editor.render import joints, provenance
 from lp_editor.render.cache import running, trim
 from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
+from lp_editor.render.drive import check_drivers
 from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missing
 from lp_editor.render.footage import Footage, Sources, bind, check_media, check_sources
 from lp_editor.render.guard import guarded
@@ -177,6 +178,7 @@ class _Job:
     def _check(self, work: ChunkWork) -> None:
         """Before a file is written: that the footage is what it was, and that no other render wrote one meanwhile."""
         check_sources(work.stage.footage.values())
+        check_drivers(work.stage.cast.drivers.values())
         for path, codec in ((self.output, work.delivery.codec), (self.matte, None)):
             if path is not None:
                 check_output(path, self.settings.force, codec)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,27 @@ def test_openjd_takes_the_template(clips: bool, small_cut: Path, tmp_path: Path)
     assert run("job", small_cut, "-o", tmp_path / "job", *words) == 0
     assert "passes validation" in openjd("check", tmp_path / "job" / "template.json")
     assert "Render" in openjd("summary", tmp_path / "job" / "template.json")
+
+
+def test_a_text_with_braces_is_left_alone_by_a_template(
+    small_cut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    braces, job = "signed {{Param.Cache}} and {{ so on", tmp_path / "job"
+    document = verbs.open_project(small_cut)
+    document.replace(replace(document.project, name="a {{cut}}")).save(tmp_path / "named.xml")
+    assert run("job", tmp_path / "named.xml", "-o", job, "--consent", braces, "--reel", "A}}1") == 0
+    made = template(job)
+    said = {p["name"]: p["default"] for p in made["parameterDefinitions"] if p["name"].startswith("Text")}
+    assert sorted(said.values()) == [f"--consent={braces}", "--reel=A}}1"]
+    for step in made["steps"]:
+        words = step["script"]["actions"]["onRun"]["args"]
+        assert [said[w[8:-2]] for w in words if w.startswith("{{Param.Text")] == ["--reel=A}}1", f"--consent={braces}"]
+        assert braces not in words
+    assert made["name"] == "lp-editor a { {cut} }"
+    capsys.readouterr()
+    assert run("job", small_cut, "-o", tmp_path / "long", "--consent", braces * 40) == 2
+    assert "--consent @FILE" in capsys.readouterr().err
+    assert "passes validation" in openjd("check", job / "template.json")
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ import pytest
 from conftest import RATE, ROOT, seconds
 from films import small_head
 
-from lp_editor import Effect, FacePicture, Patch, Registry, hookimpl, testing, verbs
+from lp_editor import SHAPES, Effect, FacePicture, Patch, Registry, hookimpl, testing, verbs
 from lp_editor.cli import main
 from lp_editor.errors import CacheError, EngineError, LpEditorError, MediaError, OutputError, ParamError, PluginError
 from lp_editor.faces import analyse_faces
@@ -31,7 +31,7 @@ from lp_editor.media.picture import Picture, VideoFormat
 from lp_editor.media.probe import probe
 from lp_editor.media.sink import encode_chunk, join_chunks
 from lp_editor.media.source import VideoSource
-from lp_editor.plugins import expression
+from lp_editor.plugins import expression, performance
 from lp_editor.render import cache as caches
 from lp_editor.render.executor import LocalExecutor
 from lp_editor.render.program import Settings
@@ -144,6 +144,38 @@ def test_a_source_that_changes_during_the_render_stops_it_and_nothing_of_both_is
     afterwards = spoilt.render(tmp_path / "out.mkv")
     alone = work(film, tmp_path / "apart", Engine(nothing)).render(tmp_path / "apart" / "out.mkv")
     assert afterwards == alone
+
+
+@pytest.mark.parametrize("kind", ["film", "recording"])
+def test_a_driver_that_changes_during_the_render_stops_it(kind: str, film: Path, head: Path, tmp_path: Path) -> None:
+    driver = tmp_path / ("driver.mp4" if kind == "film" else "driver.csv")
+    if kind == "film":
+        driver.write_bytes(head.read_bytes())
+        other = small_head(tmp_path / "other.mp4", FRAMES, sound=True).read_bytes()
+    else:
+        turns = [f"{side}{turn}" for side in ("Head", "LeftEye", "RightEye") for turn in ("Yaw", "Pitch", "Roll")]
+        names = ["Timecode", "BlendShapeCount", *(name[0].upper() + name[1:] for name in SHAPES), *turns]
+        rows = [[f"00:00:{i // 60:02d}:{i % 60:02d}.0", "61", *["0.5"] * (len(names) - 2)] for i in range(2 * FRAMES)]
+        driver.write_text("\n".join(",".join(row) for row in (names, *rows)))
+        other = driver.read_bytes().replace(b"0.5", b"0.7")
+
+    def change(call: int) -> None:
+        if call == 3:
+            driver.write_bytes(other)
+
+    spoilt = work(film, tmp_path, Engine(change))
+    registry = Registry(performance, Engine(change))
+    document = spoilt.document
+    for place in [c.place for c in document.project.clips()]:
+        document = verbs.unmark(document, clip=place)[0]
+        document = verbs.mark(
+            document, "performance", clip=place, params={"driver": str(driver), "ease": "0"}, registry=registry
+        ).document
+    driven = replace(spoilt, document=document, registry=registry)
+    with pytest.raises(MediaError, match=r"the driver .*driver\.(mp4|csv) was changed while it was worked on; run the same"):
+        driven.render(tmp_path / "out.mkv")
+    assert not (tmp_path / "out.mkv").exists()
+    driven.render(tmp_path / "out.mkv")  # of the changed one alone
 
 
 def test_a_source_that_is_deleted_during_the_render_stops_it_and_put_back_it_goes_on(

@@ -17,8 +17,9 @@ from lp_editor.timeline import dialects
 from lp_editor.timeline.dialects.markup import parse
 from lp_editor.timeline.dialects.source import laid
 from lp_editor.timeline.document import open_document
+from lp_editor.timeline.edit import add_segment
 from lp_editor.timeline.media import Search
-from lp_editor.timeline.model import Clip, Gap, Nest, Project, Span, Transition
+from lp_editor.timeline.model import Clip, Gap, Nest, Project, Segment, Span, Transition
 from lp_editor.timeline.relink import Rendered
 
 RATE = "<rate><timebase>{}</timebase><ntsc>{}</ntsc></rate>"
@@ -283,6 +284,41 @@ def test_a_drop_frame_list_is_29_97_and_a_bad_time_names_its_line(tmp_path: Path
         open_document(tmp_path / "a.edl", rate=F(25))
 
 
+LIST = (
+    "TITLE: Déjà vu, die Übersicht\r\nFCM: NON-DROP FRAME\r\n\r\n"
+    "001  AX       V     C        01:00:00:00 01:00:02:00 00:00:00:00 00:00:02:00\r\n* FROM CLIP NAME: café – été à Ängelholm.mov\r\n"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("encoding", "says"),
+    [
+        ("utf-8", ""), ("utf-8-sig", ""), ("utf-16", "UTF-16"), ("utf-16-le", "UTF-16"), ("utf-16-be", "UTF-16"),
+        ("cp1252", "Windows"), ("mac_roman", "Macintosh"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("mark", [b"", b"\xff\xfe", b"\xfe\xff"])
+def test_an_edit_list_is_read_in_the_letters_it_was_written_in(mark: bytes, encoding: str, says: str, tmp_path: Path) -> None:
+    if mark and encoding != {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}[mark]:
+        return
+    path = tmp_path / "cut.edl"
+    path.write_bytes(mark + LIST.encode(encoding))
+    document = open_document(path)
+    assert document.project.name == "Déjà vu, die Übersicht"
+    assert [c.name for c in document.project.clips()] == ["café – été à Ängelholm.mov"]
+    assert [n for n in document.notes if "UTF" in n] == ([n for n in document.notes if says in n] if says else [])
+    again = document.save(tmp_path / "again.edl")
+    assert (tmp_path / "again.edl").read_bytes().decode("utf-8").count("café") == 1
+    assert again.project.name == document.project.name
+
+
+def test_latin_letters_alone_are_windows_and_a_list_of_noise_is_no_crash(tmp_path: Path) -> None:
+    (tmp_path / "a.edl").write_bytes(LIST.replace("–", "-").encode("latin-1"))
+    assert open_document(tmp_path / "a.edl").project.name == "Déjà vu, die Übersicht"
+    (tmp_path / "b.edl").write_bytes(LIST.encode("utf-16") + b"\xd8" + bytes(range(256)))
+    assert len(list(open_document(tmp_path / "b.edl").project.clips())) == 1
+
+
 # --- several sequences, archives, media -----------------------------------------------------------------------------
 
 
@@ -433,6 +469,25 @@ def test_a_damaged_file_is_never_a_crash(noise: bytes, at: int) -> None:
         dialects.read(content[:at] + noise + content[at + len(noise) :], Path("x.xml"), dialects.Asked())
     except LpEditorError:
         return
+
+
+@pytest.mark.parametrize("mark", [True, False])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_fcpxml_in_utf_16_is_read_patched_and_written_in_utf_16(encoding: str, mark: bool, tmp_path: Path) -> None:
+    asset = '<resources><asset id="r1" name="é" src="file:///m/a.mov" hasVideo="1" duration="9s"/></resources>'
+    clip = '<sequence><spine><asset-clip ref="r1" name="é" offset="0s" duration="4s"/></spine></sequence>'
+    text = f'<?xml version="1.0" encoding="UTF-16"?>\n<fcpxml version="1.9">{asset}<project name="p">{clip}</project></fcpxml>\n'
+    path = tmp_path / "cut.fcpxml"
+    path.write_bytes((("\ufeff" if mark else "") + text).encode(encoding))
+    document = open_document(path)
+    ((shown,),) = [list(document.project.clips())]
+    assert shown.name == "é"
+    segment = Segment("s1", "expression", Span(F(1), F(1)), {"smile": 0.5})
+    out = document.replace(add_segment(document.project, shown, segment)).save(tmp_path / "out.fcpxml").path
+    written = out.read_bytes()
+    assert written.startswith(path.read_bytes()[:40])
+    assert "lp expression smile=0.5" in written.decode(encoding)
+    assert [m.name for c in open_document(out).project.clips() for m in c.markers] == ["lp expression smile=0.5 for=25f id=s1"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "iso-8859-1", "utf-16-be"])

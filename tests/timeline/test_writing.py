@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lp_editor.timeline.curve import Curve
+from lp_editor.timeline.dialects import markup
 from lp_editor.timeline.document import Document, new_document, open_document
 from lp_editor.timeline.edit import add_joint, add_segment
 from lp_editor.timeline.model import (
@@ -359,3 +360,53 @@ def test_a_render_can_lie_above_the_untouched_clips(came: str, goes: str, tmp_pa
     assert [(c.media.path, c.record) for c in above] == [(r.path, r.record) for r in renders]
     assert [c.source.start - (c.media.available or c.source).start for c in above] == [5 / RATE, 5 / RATE]
     assert len([c for c in again.clips() if c.place.startswith("V1/")]) == 6
+
+
+def marked(document: Document) -> Document:
+    """The cut of the bar with three marks of a clip, one of them on a slowed clip, and a joint."""
+    project = document.project
+    for number, at in enumerate((0, 1, 4)):
+        clip = next(c for c in project.clips() if c.place == f"V1/{at + 1}")
+        span = Span(clip.source.start + 4 / clip.rate, 9 / clip.rate)
+        project = add_segment(project, clip, Segment(f"s{number}", "expression", span, {"smile": 0.5}))
+    clip = next(c for c in project.clips() if c.place == "V1/1")
+    return document.replace(add_joint(project, clip, Joint("j1", "stitch", 4 / RATE, 4 / RATE)))
+
+
+@pytest.mark.parametrize("render", [False, True])
+@pytest.mark.parametrize("name", ["out.otio", "resolve.otio", "out.xml", "out.fcpxml"])
+def test_what_an_export_gives_back_is_what_the_file_holds(name: str, render: bool, tmp_path: Path) -> None:
+    foreign = six(tmp_path).save(tmp_path / "bare.fcpxml" if name.endswith(".xml") else tmp_path / "bare.xml")
+    document = marked(foreign)
+    if render:
+        clip = next(c for c in document.project.clips() if c.place == "V1/1")
+        span = clip.segments[0].span
+        path = tmp_path / "render.mov"
+        document = document.relinked([Rendered(clip.place, clip.record_span(span), path, span, span)])
+    made = document.save(tmp_path / name, "resolve" if name.startswith("resolve") else "")
+    again = open_document(tmp_path / name)
+    assert (made.project, made.digest) == (again.project, again.digest)
+    assert made.source.names == again.source.names
+    texts = {m.name.split()[-1]: m for c in again.project.clips() for m in c.markers if m.name.startswith("lp ")}
+    if render:  # pieces that are joined again have their marks, not the markers that say them
+        return
+    assert sorted(texts) == ([] if name == "out.otio" else ["id=j1", "id=s0", "id=s1", "id=s2"])
+    slowed = next(c for c in document.project.clips() if c.place == "V1/5")
+    if texts:
+        assert texts["id=s2"].span.start == slowed.segments[0].span.start
+
+
+@pytest.mark.parametrize("name", ["out.xml", "out.fcpxml"])
+def test_a_cut_that_goes_out_with_marks_is_read_once(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = marked(six(tmp_path))
+    count: list[bytes] = []
+    parse = markup.parse
+
+    def counted(raw: bytes, path: Path) -> markup.Markup:
+        count.append(raw)
+        return parse(raw, path)
+
+    monkeypatch.setattr(markup, "parse", counted)
+    made = document.save(tmp_path / name)
+    assert count == [(tmp_path / name).read_bytes()]
+    assert sum(m.name.startswith("lp ") for c in made.project.clips() for m in c.markers) == 4

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from lp_editor.errors import ProjectError, TimeError
+from lp_editor.timeline.dialects.encodings import decoded, encoding_of
 from lp_editor.timeline.dialects.source import ZERO, Reading, laid, paced
 from lp_editor.timeline.model import Clip, Item, Marker, Media, Project, Span, Track, Transition
 from lp_editor.timeline.timecode import NTSC, exact_number, nominal, rate_text, timecode_frames
@@ -57,14 +58,19 @@ def _line(text: str) -> str:
 
 def is_list(content: bytes) -> bool:
     """Whether some bytes read like a list: a title, or an event, among the first lines."""
-    lines = list(map(_line, content[:4000].decode("utf-8", "replace").splitlines()))
+    head = content[:4000]
+    encoding = encoding_of(content) if b"\0" in head else "utf-8-sig"
+    lines = list(map(_line, head.decode(encoding, "replace").removeprefix("\ufeff").splitlines()))
     return any(line.upper().startswith(("TITLE:", "FCM:")) or EVENT.match(line) for line in lines[:40])
 
 
 def read(content: bytes, path: Path, rate: Fraction | None = None) -> tuple[Project, Sequence[str]]:
     """The project of a list, and notes. Raises `ProjectError` naming the line that cannot be read."""
     reading = Reading(path)
-    text = "\n".join(map(_line, re.split("\r\n|\r|\n", content.decode("utf-8-sig", "replace"))))
+    whole, remark = decoded(content)
+    if remark:
+        reading.note(remark)
+    text = "\n".join(map(_line, re.split("\r\n|\r|\n", whole)))
     drop = re.search(r"^FCM:\s*DROP", text, re.MULTILINE | re.IGNORECASE) is not None
     used = rate or _rate(text, drop, reading)
     title = re.search(r"^TITLE:[ \t]*(.*?)[ \t]*$", text, re.MULTILINE | re.IGNORECASE)

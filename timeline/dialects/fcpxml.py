@@ -141,9 +141,9 @@ def tops(markup: Markup, path: Path) -> list[tuple[str, Element]]:
     root = markup.root
     if root.tag != "fcpxml":
         raise ProjectError(f"{path} is no FCPXML file: it holds a <{root.tag}>; export the project again")
-    projects = [(e.attributes.get("name", ""), s) for e in root.walk() if e.tag == "project" for s in e.all("sequence")]
+    projects = [(e.attributes.get("name", ""), s) for e in markup.elements if e.tag == "project" for s in e.all("sequence")]
     if not projects:
-        homes = [e for e in root.walk() if e.tag in ("fcpxml", "event")]
+        homes = [e for e in markup.elements if e.tag in ("fcpxml", "event")]
         projects = [(e.attributes.get("name", ""), e) for home in homes for e in home.all(*BROWSER)]
     if not projects:
         shelf = root.find("resources")

@@ -17,6 +17,7 @@ from lp_editor.timeline.dialects import fcpxml
 from lp_editor.timeline.dialects.fcpxml import Book, seconds
 from lp_editor.timeline.dialects.markup import Element, Markup, Splice, attribute, with_attribute
 from lp_editor.timeline.dialects.patching import Change, changes, home, in_file, record_of, removed, step_of
+from lp_editor.timeline.dialects.source import by_place
 from lp_editor.timeline.model import Marker, Project, Span
 from lp_editor.timeline.relink import Part, Rendered, layers
 from lp_editor.timeline.urls import absolute_text, path_to_url
@@ -103,7 +104,8 @@ class _Patch:
         self.assets: dict[Path, str] = {}
         self.formats: dict[str, str] = {}
         self.fresh: list[str] = []
-        used = [re.fullmatch(r"r(\d{1,9})", e.attributes.get("id", "")) for e in self.markup.root.walk()]
+        self.clips = by_place(file.project)
+        used = [re.fullmatch(r"r(\d{1,9})", e.attributes["id"]) for e in self.markup.elements if "id" in e.attributes]
         self.number = max((int(m[1]) for m in used if m), default=0)
 
     def bytes(self) -> bytes:
@@ -122,12 +124,13 @@ class _Patch:
 
     def _layers(self, changed: Collection[Element]) -> Iterator[Splice]:
         """Renders connected above everything, each to the storyline's clip that it lies over."""
-        lanes = [fcpxml.lane_of(e) for e in self.markup.root.walk() if "lane" in e.attributes]
+        lanes = [fcpxml.lane_of(e) for e in self.markup.elements if "lane" in e.attributes]
+        highest = max([0, *lanes])
         hung: dict[Element, list[str]] = {}
         for number, row in enumerate(layers(self.file.above), 1):
             for one in row:
                 node = self._storyline(self.book.clips[one.place])
-                hung.setdefault(node, []).append(self._laid(one, node, max([0, *lanes]) + number))
+                hung.setdefault(node, []).append(self._laid(one, node, highest + number))
         for node, texts in hung.items():
             if node in changed:
                 raise OutputError(f"{fcpxml.label(node)} has new marks and a render above it; save one of them first")
@@ -153,7 +156,7 @@ class _Patch:
         begins = seconds(node, "offset", Fraction(0)) - seconds(node.parent.parent, "tcStart", Fraction(0))
         pace = fcpxml.conform(node, self.rate)
         offset = fcpxml.own_start(node, self.book) + (one.record.start - begins) * pace
-        clip = next(c for c in self.file.project.clips() if c.place == one.place)
+        clip = self.clips[one.place]
         change = Change(self.book.clips[one.place], clip, clip, frozenset(), (), (), (one,))
         given = {
             "ref": self._asset(change, one), "lane": lane, "offset": time_text(offset), "name": clip.name,

@@ -7,15 +7,26 @@ A sound that plays with its own picture becomes the picture's; any other is a co
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count
 from typing import TypeGuard
 
 from lp_editor.timeline.dialects.fcpxml_patch import time_text, url_of
 from lp_editor.timeline.dialects.markup import attribute
-from lp_editor.timeline.dialects.planning import Fade, Laid, Losses, laid_out, others_markers, source_at, zero_of
+from lp_editor.timeline.dialects.patching import record_of
+from lp_editor.timeline.dialects.planning import (
+    Fade,
+    Laid,
+    Losses,
+    laid_out,
+    others_markers,
+    own_markers,
+    source_at,
+    zero_of,
+)
 from lp_editor.timeline.model import Clip, Marker, Nest, Project, Track
 
 SIZE = (1920, 1080)
@@ -113,8 +124,9 @@ class _Writer:
         solid = [n for n in spine.children if n.tag != "transition"]
         for lane, row in enumerate(pictures[1:], 1):
             self._hang(row, lane, solid, rate, joined, "video")
+        heard = set(joined.values())
         for lane, row in enumerate(sounds, 1):
-            left = [one for one in row if isinstance(one, Fade) or one.item.place not in joined.values()]
+            left = [one for one in row if isinstance(one, Fade) or one.item.place not in heard]
             self._hang(left, -lane, solid, rate, joined, "audio")
         for marker in others_markers(markers):
             if _mark(solid, marker, rate):
@@ -189,7 +201,7 @@ class _Writer:
         """Connect a track's clips; runs with transitions as storylines of their own."""
         for run in _runs(row):
             first = next(o for o in run if isinstance(o, Laid))
-            parent = next((n for n in solid if n.first <= first.first < n.stop), solid[-1])
+            parent = _under(solid, first.first) or solid[-1]
             offset = parent.start + Fraction(first.first - parent.first) / rate
             if len(run) == 1:
                 node = self._clip(first, rate, offset, kind, joined)
@@ -233,6 +245,7 @@ class _Writer:
         node = Node(tag, given, children, laid.first, laid.stop, start)
         if isinstance(item, Clip) and kind == "video":
             node.children += [self._marker(m, item, start, rate) for m in others_markers(item.markers)]
+            node.children += [self._own_marker(m, item, start, rate) for m in own_markers(item, self.project.rate)]
         elif isinstance(item, Clip):
             for marker in others_markers(item.markers):
                 self.losses.add(item, f'the marker "{marker.name}" of its sound is not written in FCPXML')
@@ -242,6 +255,11 @@ class _Writer:
         at = start + clip.record_time(marker.span.start) - clip.record.start
         lasts = max(marker.span.duration, 1 / rate)
         return _marker(marker, at, lasts)
+
+    def _own_marker(self, marker: Marker, clip: Clip, start: Fraction, rate: Fraction) -> Node:
+        """A marker that says a mark: a frame long, for its words say how long the mark is."""
+        at = start + record_of(clip, marker).start - clip.record.start
+        return _marker(replace(marker, note=""), at, 1 / rate)
 
     def _time(self, item: Clip | Nest, shown: Fraction, lasts: Fraction) -> tuple[Fraction, list[Node]]:
         """The start of a clip's own time, and its time map where it is retimed."""
@@ -340,10 +358,16 @@ def _marker(marker: Marker, at: Fraction, lasts: Fraction) -> Node:
     return Node("marker", given)
 
 
+def _under(solid: Sequence[Node], frame: int) -> Node | None:
+    """The element of the storyline, given in order, that lies at a frame."""
+    at = bisect_right(solid, frame, key=lambda n: n.first) - 1
+    return solid[at] if at >= 0 and frame < solid[at].stop else None
+
+
 def _mark(solid: Sequence[Node], marker: Marker, rate: Fraction) -> bool:
     """Put a marker of the program on the element of the storyline that lies there; whether one does."""
     frame = round(marker.span.start * rate)
-    parent = next((n for n in solid if n.first <= frame < n.stop), None)
+    parent = _under(solid, frame)
     if parent is not None:
         at = parent.start + marker.span.start - Fraction(parent.first) / rate
         parent.children.append(_marker(marker, at, max(marker.span.duration, 1 / rate)))

@@ -16,6 +16,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from lp_editor.errors import ProjectError
+from lp_editor.timeline.dialects.encodings import MARKS
 
 DEEPEST = 400
 """Elements inside one another beyond this are no cut."""
@@ -26,7 +27,12 @@ MOST_ELEMENTS = 1_000_000
 ENCODINGS = re.compile(r"utf|ascii|iso8859|cp\d|mac|shift|euc|gb|big5|koi8")
 """How the names of encodings begin that files are written in. Python knows others: some never end, some are no text."""
 
+STARTS = (*MARKS, (b"<\0?\0", "utf-16-le"), (b"\0<\0?", "utf-16-be"))
+"""How a file begins that need not say its encoding: with a byte order mark, or with the signs of a declaration."""
+
 OPEN_TAG = re.compile(rb"<[^\s/>]+(?:\s+[^\s=]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*\s*/?>")
+
+SLASH, CLOSING = b"/>"
 
 
 @dataclass(eq=False, slots=True)
@@ -97,6 +103,8 @@ class Markup:
     content: bytes
     encoding: str
     root: Element
+    elements: Sequence[Element]
+    """The root and all below it, in file order."""
 
     def source(self, element: Element, splices: Sequence[Splice] = ()) -> str:
         """The text of one element, with some stretches of it replaced."""
@@ -150,7 +158,7 @@ def parse(raw: bytes, path: Path) -> Markup:
     except expat.ExpatError as error:
         raise ProjectError(f"{path} is not well-formed XML ({error}); export it again") from None
     assert builder.root is not None
-    return Markup(content, encoding, builder.root)
+    return Markup(content, encoding, builder.root, builder.elements)
 
 
 class _Builder:
@@ -160,7 +168,8 @@ class _Builder:
         self.content, self.path = content, path
         self.root: Element | None = None
         self.here: Element | None = None
-        self.depth = self.count = 0
+        self.depth = 0
+        self.elements: list[Element] = []
         self.parser: expat.XMLParserType | None = None
 
     @property
@@ -170,26 +179,33 @@ class _Builder:
 
     def opened(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
-        self.count += 1
         if self.depth > DEEPEST:
             raise ProjectError(f"{self.path} is nested too deeply to be a cut")
-        if self.count > MOST_ELEMENTS:
+        if len(self.elements) >= MOST_ELEMENTS:
             raise ProjectError(f"{self.path} holds more than {MOST_ELEMENTS:,} elements; that is no cut")
         element = Element(tag, attributes, self.here, self.at)
-        match = OPEN_TAG.match(self.content, element.start)
-        if match is None:
-            raise ProjectError(f"{self.path}: the tag <{tag[:40]}> cannot be taken apart; export it again")
-        element.inner = match.end()
+        element.inner = self._inner(element)
+        self.elements.append(element)
         if self.here is None:
             self.root = element
         else:
             self.here.children.append(element)
         self.here = element
 
+    def _inner(self, element: Element) -> int:
+        """Where an element's opening tag ends."""
+        plain = element.start + len(element.tag) + 1
+        if not element.attributes and self.content[plain] == CLOSING and element.tag.isascii():
+            return plain + 1
+        match = OPEN_TAG.match(self.content, element.start)
+        if match is None:
+            raise ProjectError(f"{self.path}: the tag <{element.tag[:40]}> cannot be taken apart; export it again")
+        return match.end()
+
     def closed(self, tag: str) -> None:
         assert self.here is not None
         here, at = self.here, self.at
-        if self.content[here.inner - 2 : here.inner] == b"/>":
+        if self.content[here.inner - 2] == SLASH:
             here.close = here.end = here.inner
         else:
             here.close, here.end = at, self.content.index(b">", at) + 1
@@ -205,12 +221,8 @@ class _Builder:
 
 def _decoded(raw: bytes, path: Path) -> tuple[bytes, str]:
     """The content as UTF-8 and the encoding it had."""
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
-        if raw.startswith(mark):
+    for start, name in STARTS:
+        if raw.startswith(start):
             encoding = name
             break
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from lp_editor.timeline.dialects.otio import OURS, Address, Node
 from lp_editor.timeline.dialects.source import by_place, chosen
 from lp_editor.timeline.edit import cuts
 from lp_editor.timeline.metadata import VERSION, joint_to_json, segment_to_json
-from lp_editor.timeline.model import Clip, Project, Span, all_tracks
+from lp_editor.timeline.model import Clip, Nest, Project, Span, Track, all_tracks
 from lp_editor.timeline.relink import Rendered, is_time_effect, laid_above, original_view, relinked
 from lp_editor.timeline.urls import absolute_text
 
@@ -99,7 +98,7 @@ class NativeFile:
 
     def content(self) -> bytes:
         """The JSON, indented as it was."""
-        text = json.dumps(self.tree, indent=self.indent, ensure_ascii=False) + "\n"
+        text = stored.written(self.tree, self.indent) + "\n"
         return text.encode("utf-8", "surrogatepass")
 
 
@@ -123,6 +122,24 @@ def viewed(tree: Node, path: Path, wanted: str | None = None, indent: int | None
     number = chosen(names, wanted, path)
     project, addresses = otio.read(seen, path, found[number][1])
     return NativeFile(seen, project, addresses, indent, names, names[number], found[number][1])
+
+
+def made(project: Project, path: Path) -> NativeFile:
+    """A new file of a project, its marks and checks in it."""
+    tree = otio.new_tree(project)
+    _say_marks(tree["tracks"]["children"], project.tracks, _joints_in(project))
+    return viewed(tree, path)
+
+
+def _say_marks(nodes: Sequence[Node], tracks: Sequence[Track], joints_in: Mapping[str, str]) -> None:
+    """Put marks and checks into the nodes that were just made of some tracks."""
+    for node, track in zip(nodes, tracks, strict=True):
+        for child, item in zip(node["children"], track.items, strict=True):
+            if isinstance(item, Nest):
+                _say_marks(child["children"], item.tracks, joints_in)
+            elif isinstance(item, Clip):
+                _patch(child, item, joints_in.get(item.place))
+                child["markers"] += [otio.marker_node(m, item.rate) for m in item.checks]
 
 
 def _joints_in(project: Project) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -602,11 +603,11 @@ def _new_stack(name: str, tracks: Sequence[Track], rate: Fraction) -> Node:
 
 
 def _new_track(track: Track, rate: Fraction) -> Node:
-    ends = [item.record.start for item in track.items if not isinstance(item, Transition)]
+    cuts = sorted(item.record.start for item in track.items if not isinstance(item, Transition))
     return {
         "OTIO_SCHEMA": "Track.1", "metadata": {}, "name": track.name, "source_range": None,
         "effects": [], "markers": [], "enabled": track.enabled, "kind": track.kind.capitalize(),
-        "children": [_new_item(item, rate, ends) for item in track.items],
+        "children": [_new_item(item, rate, cuts) for item in track.items],
     }  # fmt: skip
 
 
@@ -627,11 +628,8 @@ def _new_item(item: Item, rate: Fraction, cuts: Sequence[Fraction]) -> Node:
         return {"OTIO_SCHEMA": "Gap.1", **plain, "source_range": lasts}
     if isinstance(item, Transition):
         middle = item.record.start + item.record.duration / 2
-        cut = min(
-            (c for c in cuts if item.record.start <= c <= item.record.stop),
-            default=middle,
-            key=lambda c: abs(c - middle),
-        )
+        inside = cuts[bisect_left(cuts, item.record.start) : bisect_right(cuts, item.record.stop)]
+        cut = min(inside, default=middle, key=lambda c: abs(c - middle))
         return {
             "OTIO_SCHEMA": "Transition.1", "metadata": {}, "name": item.name, "transition_type": item.kind or "Custom_Transition",
             "in_offset": rational(cut - item.record.start, rate), "out_offset": rational(item.record.stop - cut, rate),

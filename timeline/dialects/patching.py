@@ -47,11 +47,14 @@ def changes(
     """
     found: dict[Element, Change] = {}
     new, plain, program = by_place(after), by_place(raw), kept_in_program(before, after)
+    made: dict[str, list[Rendered]] = {}
+    for one in rendered:
+        made.setdefault(one.place, []).append(one)
     for place, clip in by_place(before).items():
         if not place.split(">")[-1].startswith("V"):
             continue
         now, element = new[place], elements.get(place)
-        mine = tuple(r for r in rendered if r.place == place)
+        mine = tuple(made.get(place, ()))
         asks = tuple(frozenset(marks.ids_of(marker)) for marker in clip.markers)
         written = [id for ids in asks for id in sorted(ids)]
         wanted, had = marks_of(now), marks_of(clip)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -18,15 +19,19 @@ ZERO = Fraction(0)
 class Losses:
     """What a dialect cannot say, gathered while it is written."""
 
-    lines: list[str] = field(default_factory=list)
+    _lines: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[str]:
+        """What was noted, each once."""
+        return list(self._lines)
 
     def add(self, item: Item | str, text: str) -> None:
         """Note a loss, with the place and name of the clip it is of."""
         place = getattr(item, "place", "") or getattr(item, "name", item)
         name = getattr(item, "name", "")
         line = f"{place} {name}: {text}" if name and name != place else f"{place}: {text}"
-        if line not in self.lines:
-            self.lines.append(line)
+        self._lines[line] = None
 
 
 @dataclass(frozen=True)
@@ -72,11 +77,13 @@ def laid_out(track: Track, rate: Fraction) -> list[Laid | Fade]:
         }
     )
     fades = [f for i in track.items if isinstance(i, Transition) and (f := _fade(i, cuts, rate)) is not None]
+    at_cut: dict[int, Fade] = {}
+    for fade in fades:
+        at_cut.setdefault(fade.cut, fade)
     found: list[Laid | Fade] = []
     for item in solid:
         first, stop = _frame(item.record.start, rate), _frame(item.record.stop, rate)
-        into = next((f for f in fades if f.cut == first), None)
-        out = next((f for f in fades if f.cut == stop), None)
+        into, out = at_cut.get(first), at_cut.get(stop)
         found.append(
             Laid(
                 item,
@@ -98,7 +105,7 @@ def _frame(time: Fraction, rate: Fraction) -> int:
 
 def _fade(item: Transition, cuts: Sequence[int], rate: Fraction) -> Fade | None:
     first, stop = _frame(item.record.start, rate), _frame(item.record.stop, rate)
-    inside = [c for c in cuts if first <= c <= stop]
+    inside = cuts[bisect_left(cuts, first) : bisect_right(cuts, stop)]
     if not inside or stop <= first:
         return None
     return Fade(item, first, stop, min(inside, key=lambda c: abs(2 * c - first - stop)))
@@ -115,6 +122,14 @@ def source_at(laid: Laid, frame: int, rate: Fraction) -> Fraction:
 def others_markers(markers: Sequence[Marker]) -> Iterator[Marker]:
     """The markers that are not ours; those are written from the marks themselves."""
     return (m for m in markers if not marks.is_ours(m))
+
+
+def own_markers(clip: Clip, rate: Fraction) -> list[Marker]:
+    """The markers that say a clip's marks, their words in their notes too; where the clip shows them, in source time."""
+    return [
+        replace(m, note=m.name, span=clip.source_span(clip.record_span(m.span)) if m.span.duration else m.span)
+        for m in marks.markers_of(replace(clip, checks=()), rate)
+    ]  # fmt: skip
 
 
 def zero_of(clip: Clip, losses: Losses) -> Fraction:

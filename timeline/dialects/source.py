@@ -78,14 +78,18 @@ class Reading:
     """What is gathered while a file is read: notes, ids given out, how many clips there are."""
 
     path: Path
-    notes: list[str] = field(default_factory=list)
+    _notes: dict[str, None] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
     count: int = 0
 
+    @property
+    def notes(self) -> list[str]:
+        """What was said, each once."""
+        return list(self._notes)
+
     def note(self, text: str) -> None:
         """Say something once."""
-        if text not in self.notes:
-            self.notes.append(text)
+        self._notes[text] = None
 
     def counted(self, many: int = 1) -> None:
         """Count one more clip, or what takes as long to read. Raises `ProjectError` when there are too many."""

@@ -15,7 +15,6 @@ from lp_editor.timeline.dialects import (
     fcpxml_write,
     markup,
     native,
-    otio,
     resolve,
     xmeml_patch,
     xmeml_write,
@@ -83,9 +82,9 @@ def _joints(project: Project, dialect: str) -> list[str]:
 
 def _otio(project: Project, rendered: Sequence[Rendered], target: Path, for_resolve: bool, above: bool) -> Written:
     project, rendered = counted(project, rendered)
-    plain = native.viewed(otio.new_tree(project), target)
-    marked = plain.marked(plain.project, project)
-    made = _shown(marked, project, rendered, above)
-    if for_resolve and isinstance(made, native.NativeFile):
-        made = replace(made, tree=resolve.for_resolve(made.tree, *made.pieces()))
-    return Written(made.content())
+    plain = native.made(project, target)
+    shown = _shown(plain, project, rendered, above)
+    if for_resolve and isinstance(shown, native.NativeFile):
+        pieces = shown.pieces() if rendered else (plain.project, plain.addresses)
+        shown = replace(shown, tree=resolve.for_resolve(shown.tree, *pieces))
+    return Written(shown.content(), source=plain if shown is plain else None)

@@ -46,7 +46,7 @@ class Book:
     def of(cls, markup: Markup, path: Path) -> Book:
         """Index a parsed file."""
         book = cls(markup, Reading(path))
-        for element in markup.root.walk():
+        for element in markup.elements:
             if element.tag in ("file", "sequence") and element.children:
                 table = book.files if element.tag == "file" else book.sequences
                 table.setdefault(element.attributes.get("id", ""), element)

@@ -29,6 +29,7 @@ from lp_editor.timeline.dialects.patching import (
     removed,
     step_of,
 )
+from lp_editor.timeline.dialects.source import by_place
 from lp_editor.timeline.dialects.xmeml import TICKS, Book, frames, rate_of
 from lp_editor.timeline.model import Marker, Project, Span
 from lp_editor.timeline.relink import Rendered, layers
@@ -127,7 +128,11 @@ class _Patch:
         self.file, self.markup, self.book = file, file.markup, file.book
         self.rate = file.project.rate
         self.made: dict[Path, str] = {}
-        self.taken = {e.attributes.get("id", "") for e in self.markup.root.walk()}
+        self.taken = {e.attributes["id"] for e in self.markup.elements if "id" in e.attributes}
+        self.numbers: dict[str, int] = {}
+        self.clips = by_place(file.project)
+        self.rows: dict[Element, tuple[list[Element], dict[Element, int]]] = {}
+        """The items of tracks, and where in their track each lies."""
         self.written: set[str] = set()
 
     def bytes(self) -> bytes:
@@ -138,7 +143,7 @@ class _Patch:
         by_element = {c.element: c for c in found}
         splices: list[Splice] = []
         inside = 0
-        for node in self.markup.root.walk():
+        for node in self.markup.elements:
             if node.start < inside:
                 continue
             if node in by_element:
@@ -166,7 +171,7 @@ class _Patch:
 
     def _laid(self, one: Rendered) -> str:
         """A clip item of a render that lies above."""
-        clip = next(c for c in self.file.project.clips() if c.place == one.place)
+        clip = self.clips[one.place]
         first, last = round(one.record.start * self.rate), round(one.record.stop * self.rate)
         start = in_file(one, one.record.start)
         begin = round(start * self.rate)
@@ -268,11 +273,23 @@ class _Patch:
 
     def _id(self, like: str) -> str:
         """An id that no element has."""
-        number = 1
+        number = self.numbers.get(like, 1)
         while f"{like}-lp{number}" in self.taken:
             number += 1
         self.taken.add(f"{like}-lp{number}")
+        self.numbers[like] = number + 1
         return f"{like}-lp{number}"
+
+    def _beside(self, node: Element, step: int) -> Element | None:
+        """The transition directly before or after a clip item."""
+        assert node.parent is not None
+        if node.parent not in self.rows:
+            items = node.parent.all("clipitem", "generatoritem", "transitionitem")
+            self.rows[node.parent] = items, {item: at for at, item in enumerate(items)}
+        row, places = self.rows[node.parent]
+        at = places[node] + step
+        near = row[at] if 0 <= at < len(row) else None
+        return near if near is not None and near.tag == "transitionitem" else None
 
     def _again(self, node: Element) -> Iterator[Splice]:
         """The file of a piece as filmed: defined once, named by its id after that."""
@@ -337,12 +354,12 @@ class _Patch:
 
     def _covered(self, node: Element, rate: Fraction) -> Fraction:
         """How many of a clip's first frames lie under a transition, before its cut."""
-        before = _beside(node, -1)
+        before = self._beside(node, -1)
         return xmeml.record_of(node, before, None, rate)[2] if frames(node, "start") < 0 and before else Fraction(0)
 
     def _trailing(self, node: Element, rate: Fraction) -> Fraction:
         """How many frames of a clip lie under a transition, past its cut."""
-        behind = _beside(node, 1)
+        behind = self._beside(node, 1)
         if frames(node, "end") >= 0 or behind is None:
             return Fraction(0)
         return frames(behind, "end") - xmeml.record_of(_with_start(node), None, behind, rate)[1]
@@ -403,15 +420,6 @@ class _Patch:
         for when in (e for e in filter.walk() if e.tag == "when" and re.fullmatch(r"-?\d+(\.\d+)?", e.text)):
             record = clip.record.start + (Fraction(when.text) - begin) / own
             yield content_of(when, round(in_file(rendered, record) * self.rate))
-
-
-def _beside(node: Element, step: int) -> Element | None:
-    """The transition directly before or after a clip item."""
-    assert node.parent is not None
-    row = node.parent.all("clipitem", "generatoritem", "transitionitem")
-    at = row.index(node) + step
-    near = row[at] if 0 <= at < len(row) else None
-    return near if near is not None and near.tag == "transitionitem" else None
 
 
 def _with_start(node: Element) -> Element:

@@ -10,7 +10,16 @@ from fractions import Fraction
 from itertools import count
 
 from lp_editor.timeline.dialects.markup import attribute, element
-from lp_editor.timeline.dialects.planning import Fade, Laid, Losses, laid_out, others_markers, source_at, zero_of
+from lp_editor.timeline.dialects.planning import (
+    Fade,
+    Laid,
+    Losses,
+    laid_out,
+    others_markers,
+    own_markers,
+    source_at,
+    zero_of,
+)
 from lp_editor.timeline.dialects.xmeml import TICKS
 from lp_editor.timeline.dialects.xmeml_patch import rate_text, timecode_text, url_of
 from lp_editor.timeline.model import Clip, Marker, Media, Nest, Project, Track
@@ -118,7 +127,8 @@ class _Writer:
         lines = [*head, *times, *shows, *self._speed(laid, own, rate)]
         if isinstance(item, Clip):
             zero = zero_of(item, self.losses)
-            lines += [line for m in others_markers(item.markers) for line in _marker(m, own, zero)]
+            ours = own_markers(item, self.project.rate) if kind == "video" else []
+            lines += [line for m in (*others_markers(item.markers), *ours) for line in _marker(m, own, zero)]
         lines += [line for link in links for line in link.lines(self.ids)]
         if kind == "audio":
             lines += _around("sourcetrack", ["<mediatype>audio</mediatype>", "<trackindex>1</trackindex>"])
