@@ -39,7 +39,7 @@ POST_ROLL = 2
 GAP = 3
 """Frames that a face may be lost for and still be known by its place alone."""
 
-VERSION = 4
+VERSION = 5
 """Raised whenever the same media would give other landmarks."""
 
 

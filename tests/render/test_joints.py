@@ -247,6 +247,32 @@ def test_steady_weights_never_fall_and_make_the_largest_step_smaller_than_even_o
     assert largest(weights) < 1.2 * 43 / 13
 
 
+def test_a_face_sets_out_and_comes_to_rest_gently_in_a_joint_long_enough_for_it() -> None:
+    still = np.zeros((26, 5, 2), np.float32)
+    there = still + np.array([50, 0], np.float32)
+    steps = np.diff(np.concatenate([[0], steady_weights(still, there), [1]])) * 50
+    assert steps[0] < 0.6 * steps.max()
+    assert steps[-1] < 0.6 * steps.max()
+    assert steps.max() < 1.15 * 50 / 25
+    short = np.diff(np.concatenate([[0], steady_weights(still[:8], there[:8]), [1]])) * 50
+    assert short.max() < 1.1 * 50 / 7  # no frame to spare
+
+
+def test_a_meeting_says_how_far_a_face_goes_at_once_in_joints_as_long_as_the_clips_allow(
+    filmed: Path, tmp_path: Path
+) -> None:
+    document = new_document(tmp_path / "c.otio", row(filmed, (10, 12), (30, 20)))
+    marked = verbs.mark(document, "stitch", clip="c0", length="24f").document  # half a joint is before the cut
+    (event,) = (e for e in cut(marked.project) if isinstance(e.picture, Morph))
+    with staged(marked.project, Registry.installed(), [event], LOSSLESS, silent) as stage:
+        (blend,) = stage.plan.blends.values()
+        found = meeting(stage, blend)
+    assert set(found.steps) >= {8, 16, 24}
+    assert max(found.steps) == 24
+    assert found.steps[8] > found.apart / 20
+    assert found.steps[24] < 0.75 * found.steps[8]
+
+
 @pytest.mark.parametrize("beyond", [0, 5], ids=["up to the cut", "past the cut"])
 def test_a_still_of_a_bridge_of_one_frame_is_what_a_render_shows_there(
     filmed: Path, tmp_path: Path, beyond: int
