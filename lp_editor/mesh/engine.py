@@ -27,7 +27,7 @@ from lp_editor.mesh.shape import MeshMotion, Person, at_rest, recorded, retarget
 from lp_editor.recording import SHAPES, Recording
 from lp_editor.render.compositor import apply_patches
 
-VERSION = 9
+VERSION = 10
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40

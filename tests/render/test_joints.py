@@ -174,6 +174,24 @@ def test_stitch_finds_the_jump_cuts_and_leaves_through_edits_alone(filmed: Path,
     assert (more, again.project) == ([], marked.project)
 
 
+def test_a_joint_marked_without_a_length_is_made_as_long_as_it_would_be_proposed(
+    filmed: Path, tmp_path: Path
+) -> None:
+    plain = new_document(tmp_path / "c.otio", row(filmed, (0, 15), (45, 15)))
+    _, (proposed,) = verbs.propose(plain, "stitch", settings=LOSSLESS)
+    marked = verbs.mark(plain, "stitch", clip="c0", length="2f", params={"light": "keep"})
+    assert isinstance(marked.mark, Joint)
+    fitted = verbs.fit_joint(marked.document, marked.mark.id, LOSSLESS)
+    (joint,) = (c.joint for c in fitted.project.clips() if c.joint)
+    assert isinstance(proposed, Joint)
+    assert (joint.before, joint.after) == (proposed.before, proposed.after)
+    assert joint.before + joint.after >= F(8) / RATE
+    assert (joint.id, joint.params) == (marked.mark.id, marked.mark.params)
+    bridge = verbs.mark(plain, "bridge", clip="c0", length="4f")
+    assert isinstance(bridge.mark, Joint)
+    assert verbs.fit_joint(bridge.document, bridge.mark.id, LOSSLESS) is bridge.document  # it proposes nothing
+
+
 def test_two_scenes_are_refused_with_the_reason_unless_forced(filmed: Path, tmp_path: Path) -> None:
     other = tmp_path / "upside.mkv"
     with VideoSource(filmed) as source:
