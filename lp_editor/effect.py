@@ -264,7 +264,9 @@ class Meeting:
     ``likeness`` of the two faces (-1..1; about .93 and more for one person, .80 at most for two; None where a side shows no
     face, or too little of it), ``scene`` how alike the pictures are as wholes, 0..1, ``apart`` how far the face's landmarks
     lie apart on average, in face widths, ``pace`` how far they move from frame to frame at most (95th percentile) on either
-    side, ``rate`` record frames per second.
+    side, ``rate`` record frames per second. ``steps`` tells of joints of some lengths (frames) how far the face would have
+    to move from one frame to the next at most, in face widths, both shots playing on meanwhile; none of lengths that the
+    clips or their media do not reach.
     """
 
     likeness: float | None
@@ -272,6 +274,7 @@ class Meeting:
     apart: float
     pace: float
     rate: Fraction
+    steps: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

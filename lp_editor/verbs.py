@@ -6,12 +6,12 @@ Documents are values: every verb that changes one returns the changed one, and n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from lp_editor import personal
-from lp_editor.effect import Effect, JointEffect, Meeting, Scene, parameters
+from lp_editor.effect import Effect, JointEffect, Meeting, Proposal, Scene, parameters
 from lp_editor.errors import MediaError, ParamError, ProjectError, TimeError
 from lp_editor.files import make_folder
 from lp_editor.marking import Meaning, joint_length, meant, meant_face, with_markers
@@ -46,7 +46,7 @@ __all__ = [
     "Settings",
     "copy",
     "delete_key",
-    "key_by_scene",
+    "fit_joint", "key_by_scene",
     "mark",
     "move_key",
     "open_project",
@@ -267,13 +267,42 @@ def _propose_joints(
         if proposal is None:
             continue
         kind.parse(proposal.params)
-        frames = max(round(proposal.seconds * float(project.rate)), 1)
-        before = Fraction(frames // 2) / project.rate
-        after = Fraction(frames) / project.rate - before
+        before, after = _halves(proposal, project.rate)
         joint = Joint(edit.new_id(document.project), kind.name, before, after, proposal.params)
         document = document.replace(edit.add_joint(document.project, found.before, joint))
         made.append(joint)
     return document, made
+
+
+def fit_joint(
+    document: Document, joint: str, settings: Settings | None = None, *, registry: Registry | None = None,
+    progress: Progress = silent,
+) -> Document:  # fmt: skip
+    """A joint as long as its effect would propose it there; needs the media. As it was where the effect would not."""
+    registry, project = registry or Registry.installed(), document.project
+    found = next((c for c in edit.picture_cuts(project) if c.before.joint and c.before.joint.id == joint), None)
+    if found is None or found.dissolve is not None or found.before.joint is None:
+        return document
+    kind, marked = registry.effect(found.before.joint.effect), found.before.joint
+    if not issubclass(kind, JointEffect) or kind.mark_cut.__func__ is JointEffect.mark_cut.__func__:  # type: ignore[attr-defined]
+        return document
+    bare = edit.remove_marks(project, edit.all_ids(project))
+    (there,) = (c for c in edit.picture_cuts(bare) if c.before.place == found.before.place)
+    seen = _at_cut(bare, there, kind, settings or Settings(), registry, progress)
+    proposal = kind.mark_cut(seen) if seen else None
+    if proposal is None:
+        return document
+    before, after = _halves(proposal, project.rate)
+    without = edit.remove_marks(project, [joint])
+    clip = find_clip(without, found.before.place)
+    return document.replace(edit.add_joint(without, clip, replace(marked, before=before, after=after)))
+
+
+def _halves(proposal: Proposal, rate: Fraction) -> tuple[Fraction, Fraction]:
+    """How long a proposed joint is before and after its cut, in whole frames."""
+    frames = max(round(proposal.seconds * float(rate)), 1)
+    before = Fraction(frames // 2) / rate
+    return before, Fraction(frames) / rate - before
 
 
 def _at_cut(

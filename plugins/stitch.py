@@ -35,11 +35,15 @@ ANOTHER_SCENE, ONE_SCENE = 0.25, 0.5
 SMALL, LARGE = 0.008, 0.6
 """Face widths of a jump that is worth hiding, and of one that a stitch hides well."""
 
-SHORTEST, LONGEST = 8, 24
+SHORTEST, LONGEST = 8, 36
 """Frames of a proposed joint."""
 
-CALM = 0.8
-"""The part of the clips' own pace by which a face may move from one shot to the other."""
+CALM, UNHURRIED = 0.8, 1.15
+"""The part of the clips' own pace by which a face may move from one shot to the other; and that by which it may move in all,
+the shots' own movement included. Half as much again is seen as a jump."""
+
+NO_BETTER = 0.03
+"""A longer joint has to be calmer by this part to be worth its frames."""
 
 
 def _pace(pace: str, over: Curve, seconds: float) -> Signal:
@@ -49,6 +53,21 @@ def _pace(pace: str, over: Curve, seconds: float) -> Signal:
     if pace == "soft":
         return Signal.window(0.0, 2 * seconds, seconds, seconds)
     return Signal(lambda t: t / seconds)
+
+
+def _length(meeting: Meeting) -> int:
+    """The frames of the shortest joint that is calm enough, else of the calmest."""
+    known = {n: step for n, step in sorted(meeting.steps.items()) if SHORTEST <= n <= LONGEST}
+    if not known:
+        frames = ceil(meeting.apart / max(CALM * meeting.pace, 1e-4))
+        return 2 * ceil(min(max(frames, SHORTEST), LONGEST) / 2)
+    best = min(known)
+    for frames, step in known.items():
+        if known[best] <= UNHURRIED * meeting.pace:
+            break
+        if step < (1 - NO_BETTER) * known[best]:
+            best = frames
+    return best
 
 
 def _seconds(frames: float, scene: Scene) -> float:
@@ -100,9 +119,7 @@ class Stitch(_AcrossCut):
             return None
         if not max(SMALL, meeting.pace) < meeting.apart <= LARGE:
             return None
-        frames = ceil(meeting.apart / max(CALM * meeting.pace, 1e-4))
-        even = 2 * ceil(min(max(frames, SHORTEST), LONGEST) / 2)
-        return Proposal(0.0, even / float(meeting.rate))
+        return Proposal(0.0, _length(meeting) / float(meeting.rate))
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lp_editor.cli.catalogue import installed, plain_table, show
-from lp_editor.errors import MediaError, OutputError, ParamError
+from lp_editor.errors import FaceError, MediaError, OutputError, ParamError
 from lp_editor.timeline.curve import INTERPOLATIONS
 from lp_editor.timeline.document import Document
 from lp_editor.timeline.model import Clip, Joint, Segment
@@ -279,11 +280,15 @@ def _named(clip: Clip) -> dict[str, str]:
 def _with_keys(
     asked: argparse.Namespace, document: Document, clip: Clip, mark: Segment | Joint
 ) -> tuple[Document, Clip, Segment | Joint]:  # fmt: skip
-    """The mark with the keys that its effect works out from the sound, unless they are to wait for the render."""
-    if asked.later or isinstance(mark, Joint):
+    """The mark with the keys that its effect works out from the sound, unless they are to wait for the render; a joint
+    without a length as long as its faces need."""
+    if asked.later:
         return document, clip, mark
     from lp_editor import verbs
     from lp_editor.timeline.find import find_segment
+
+    if isinstance(mark, Joint):
+        return _with_length(asked, document, clip, mark)
 
     try:
         document, notes = verbs.key_by_scene(document, mark.id, registry=installed())
@@ -293,6 +298,22 @@ def _with_keys(
         print(f"note: {note}", file=sys.stderr)
     clip = find_segment(document.project, mark.id)
     return document, clip, next(s for s in clip.segments if s.id == mark.id)
+
+
+def _with_length(
+    asked: argparse.Namespace, document: Document, clip: Clip, joint: Joint
+) -> tuple[Document, Clip, Joint]:  # fmt: skip
+    """A joint as long as its faces need, where no length was said and its media are at hand."""
+    from lp_editor import verbs
+    from lp_editor.cli.progress import shown
+    from lp_editor.timeline.find import find_clip
+
+    if asked.length is None:
+        with suppress(FaceError, MediaError), shown(asked.json, False) as progress:
+            document = verbs.fit_joint(document, joint.id, registry=installed(), progress=progress)
+        clip = find_clip(document.project, clip.place)
+        joint = clip.joint or joint
+    return document, clip, joint
 
 
 def _check_target(asked: argparse.Namespace) -> None:

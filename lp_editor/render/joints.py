@@ -30,14 +30,20 @@ from lp_editor.timeline.cut import Morph, Strip
 if TYPE_CHECKING:
     from lp_editor.render.stage import Stage
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same two pictures become another one."""
 
 FAR = 0.6
 """Face widths between the two sides of a joint from which on arms and what is behind may show it."""
 
-TRIED = 49
+TRIED = 145
 """Weights that are tried for each frame of a joint when it is re-timed."""
+
+STARTS = np.array([0.45, 0.75, 0.95])
+"""Parts of its largest step by which a joint sets out, and in reverse order comes to rest: a head has mass."""
+
+LENGTHS, FEW = range(8, 49, 2), 8
+"""Frames of the joints whose steps are told to an effect; and every eighth landmark says where a face goes as well as all."""
 
 SHARED_AT = 48
 """Pixels across at which two pictures are compared as wholes."""
@@ -182,7 +188,29 @@ def meeting(stage: Stage, blend: Blend) -> Meeting:
     likeness = alike(looks[0], looks[1]) if len(looks) == 2 and a is not None and b is not None else None
     scene = scene_likeness(_filmed(stage, node.outgoing.strip, last), _filmed(stage, node.incoming.strip, next))
     pace = max((_pace(track) for track in tracks if track is not None), default=0.0)
-    return Meeting(likeness, scene, _apart(a, b) if a is not None and b is not None else float("inf"), pace, rate)
+    apart = _apart(a, b) if a is not None and b is not None else float("inf")
+    return Meeting(likeness, scene, apart, pace, rate, _steps(stage, blend))
+
+
+def _steps(stage: Stage, blend: Blend) -> dict[int, float]:
+    """The largest step of the face in steady joints of some lengths, in face widths, as far as clips and media reach."""
+    node, rate, count, found = blend.morph, stage.plan.rate, len(blend.weights), dict[int, float]()
+    cut, both = cut_frame(node, rate), (node.outgoing.strip, node.incoming.strip)
+    seen = [[_points(stage, node, strip, blend.first - 1 + i) for i in range(count + 2)] for strip in both]
+    for frames in LENGTHS:
+        start = cut - frames // 2 - blend.first
+        beyond = any(stage.footage[s.key].held(blend.first + start, frames, rate) for s in both)
+        sides = [points[start : start + frames + 2] for points in seen]
+        if start < 0 or start + frames > count or beyond or any(p is None for side in sides for p in side):
+            continue
+        out, into = (np.stack([p[::FEW, :2] for p in side if p is not None]) for side in sides)
+        first = sides[0][0]
+        assert first is not None
+        width = max(float(np.linalg.norm(first[234, :2] - first[454, :2])), 1.0)
+        weights = np.concatenate([[0.0], steady_weights(out, into), [1.0]])[:, None, None]
+        way = np.diff((1 - weights) * out + weights * into, axis=0)
+        found[frames] = float(np.linalg.norm(way, axis=2).mean(1).max()) / width
+    return found
 
 
 def _pace(track: FaceTrack) -> float:
@@ -226,7 +254,7 @@ def _steadied(blend: Blend, rate: Fraction, footage: Mapping[str, Footage], cast
         one, track = footage[strip.key], cast.joints.get((strip.key, blend.morph.joint.id))
         at = one.indices(blend.first - 1, len(blend.weights) + 2, rate)
         found = [track.at(int(i)) if track is not None else None for i in at]
-        faces = [fitted(f.points[:468, :2], _format(one), want) for f in found if f is not None]
+        faces = [fitted(f.points[:468:FEW, :2], _format(one), want) for f in found if f is not None]
         if len(faces) < len(found):
             return blend
         sides.append(np.stack(faces))
@@ -239,33 +267,45 @@ def steady_weights(outgoing: NDArray[np.floating], incoming: NDArray[np.floating
     Both sides' points, (T + 2, N, xy): those of the frames before and after the joint too. Returns (T,).
     """
     direct = np.linalg.norm(incoming[-1] - outgoing[0], axis=1).mean()
-    low, high = float(direct) / (len(outgoing) - 1), 4 * float(direct) + 1.0
-    best = _within(outgoing, incoming, high)
+    low, high = float(direct) / (len(outgoing) - 1), 4 * float(direct) / STARTS[0] + 1.0
+    starts, least = _limits(outgoing, incoming)
+    best = _within(outgoing, incoming, np.maximum(high * starts, least))
     for _ in range(14):
         step = (low + high) / 2
-        found = _within(outgoing, incoming, step)
+        found = _within(outgoing, incoming, np.maximum(step * starts, least))
         low, high = (low, step) if found[1] else (step, high)
         best = found if found[1] else best
     return best[0] if best[1] else (np.arange(len(outgoing) - 2) + 0.5) / (len(outgoing) - 2)
 
 
-def _within(
-    outgoing: NDArray[np.floating], incoming: NDArray[np.floating], step: float
-) -> tuple[NDArray[np.float64], bool]:  # fmt: skip
-    """The weights that go as far as a largest step lets them in each frame, and whether they arrive.
+def _limits(outgoing: NDArray[np.floating], incoming: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How much of the largest step each step may be, and how far it may go at least: as far as the side that is shown does."""
+    parts, least = np.ones(len(outgoing) - 1), np.zeros(len(outgoing) - 1)
+    at = min(len(STARTS), len(parts) // 8)
+    if at:
+        parts[:at], parts[-at:] = STARTS[-at:], STARTS[-at:][::-1]
+        for side, part in ((outgoing[: at + 1], slice(0, at)), (incoming[-at - 1 :], slice(len(parts) - at, None))):
+            least[part] = np.linalg.norm(np.diff(side, axis=0), axis=2).mean(1)
+    return parts, least
 
-    Where a shot's own movement is larger than the step, the weight waits.
+
+def _within(
+    outgoing: NDArray[np.floating], incoming: NDArray[np.floating], limits: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], bool]:  # fmt: skip
+    """The weights that go as far as each step's limit, (T + 1,), lets them, and whether they arrive.
+
+    Where a shot's own movement is larger than the limit, the weight waits.
     """
     weights, last, weight = np.zeros(len(outgoing) - 2), outgoing[0], 0.0
     for i in range(1, len(outgoing) - 1):
         reach = np.linspace(weight, 1.0, TRIED)
         points = outgoing[i] + reach[:, None, None] * (incoming[i] - outgoing[i])
         steps = np.linalg.norm(points - last, axis=2).mean(1)
-        possible = np.flatnonzero(steps <= step)
+        possible = np.flatnonzero(steps <= limits[i - 1])
         chosen = int(possible[-1]) if len(possible) else int(steps.argmin())
         weights[i - 1] = weight = float(reach[chosen])
         last = points[chosen]
-    return weights, bool(np.linalg.norm(incoming[-1] - last, axis=1).mean() <= step)
+    return weights, bool(np.linalg.norm(incoming[-1] - last, axis=1).mean() <= limits[-1])
 
 
 def describe(stage: Stage, node: Morph, first: int, count: int) -> list[object]:

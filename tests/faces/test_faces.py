@@ -16,7 +16,7 @@ from lp_editor.faces.canonical import LEFT_EYE, canonical_face, procrustes, to_f
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
 from lp_editor.faces.model import Landmarker
 from lp_editor.faces.search import find_faces
-from lp_editor.faces.track import smoothed
+from lp_editor.faces.track import follow, smoothed
 from lp_editor.media.picture import Picture, VideoFormat
 from lp_editor.media.probe import MediaInfo, VideoInfo
 
@@ -178,6 +178,31 @@ def test_landmarks_do_not_depend_on_where_one_starts_to_look(tmp_path: Path, mon
         assert one is not None
         assert other is not None
         assert np.array_equal(one.points, other.points)
+
+
+def test_landmarks_do_not_jump_where_the_trackers_crop_follows_the_face() -> None:
+    image = portrait(150)
+    pictures = [
+        Picture.of_rgb(framed((image, 40 + 9 * i, 60), size=(900, 600)), VideoFormat(900, 600, "yuv444p"))
+        for i in range(30)
+    ]
+    (tracklet,) = follow(iter(pictures), 0)
+    points = np.stack([f.points[:468, :2] for f in tracklet.faces if f is not None])
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=2).mean(1)[6:]
+    assert len(steps) == 23
+    assert steps.max() < 9 + 0.03 * 150  # it moves by 9 pixels; a jump was a seventh of a face's width
+
+
+def test_landmarks_do_not_lag_behind_a_face_that_swings() -> None:
+    image = portrait(150)
+    at = [round(200 + 120 * np.sin(i / 2.5)) for i in range(24)]  # up to a third of its width from frame to frame
+    pictures = [
+        Picture.of_rgb(framed((image, x, 60), size=(1000, 600)), VideoFormat(1000, 600, "yuv444p")) for x in at
+    ]
+    (tracklet,) = follow(iter(pictures), 0)
+    middles = np.array([f.points[:468, 0].mean() for f in smoothed(tracklet.faces) if f is not None])
+    off = middles - at
+    assert np.abs(off - np.median(off))[6:].max() < 0.03 * 150
 
 
 def test_smoothing_calms_still_landmarks_and_does_not_bend_steady_motion() -> None:

@@ -99,6 +99,25 @@ def test_a_longer_way_takes_longer() -> None:
     assert lengths == [8, 14, 22]
 
 
+@pytest.mark.parametrize(
+    ("steps", "frames"),
+    [
+        ({8: 0.033, 10: 0.02}, 8),  # calm enough: no longer than needed
+        ({8: 0.06, 12: 0.05, 24: 0.034, 28: 0.03}, 24),
+        ({8: 0.06, 12: 0.05, 20: 0.041, 24: 0.041, 30: 0.0405, 36: 0.044}, 20),  # never calm: the calmest, no longer than worth it
+        ({8: 0.2, 48: 0.01}, 8),  # longer than anybody wants
+    ],
+)
+def test_it_is_as_long_as_the_face_needs_to_move_no_faster_than_it_does_anyway(
+    steps: dict[int, float], frames: int
+) -> None:
+    stitch = Registry.installed().effect("stitch")
+    assert issubclass(stitch, JointEffect)
+    made = stitch.mark_cut(replace(JUMP, steps=steps))
+    assert made is not None
+    assert round(made.seconds * 25) == frames
+
+
 @pytest.mark.parametrize("effect", ["stitch", "bridge"])
 def test_a_joint_has_no_intensity_as_nothing_of_it_is_scaled(effect: str) -> None:
     assert "intensity" not in [p.name for p in parameters(Registry.installed().effect(effect))]

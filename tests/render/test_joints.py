@@ -174,6 +174,24 @@ def test_stitch_finds_the_jump_cuts_and_leaves_through_edits_alone(filmed: Path,
     assert (more, again.project) == ([], marked.project)
 
 
+def test_a_joint_marked_without_a_length_is_made_as_long_as_it_would_be_proposed(
+    filmed: Path, tmp_path: Path
+) -> None:
+    plain = new_document(tmp_path / "c.otio", row(filmed, (0, 15), (45, 15)))
+    _, (proposed,) = verbs.propose(plain, "stitch", settings=LOSSLESS)
+    marked = verbs.mark(plain, "stitch", clip="c0", length="2f", params={"light": "keep"})
+    assert isinstance(marked.mark, Joint)
+    fitted = verbs.fit_joint(marked.document, marked.mark.id, LOSSLESS)
+    (joint,) = (c.joint for c in fitted.project.clips() if c.joint)
+    assert isinstance(proposed, Joint)
+    assert (joint.before, joint.after) == (proposed.before, proposed.after)
+    assert joint.before + joint.after >= F(8) / RATE
+    assert (joint.id, joint.params) == (marked.mark.id, marked.mark.params)
+    bridge = verbs.mark(plain, "bridge", clip="c0", length="4f")
+    assert isinstance(bridge.mark, Joint)
+    assert verbs.fit_joint(bridge.document, bridge.mark.id, LOSSLESS) is bridge.document  # it proposes nothing
+
+
 def test_two_scenes_are_refused_with_the_reason_unless_forced(filmed: Path, tmp_path: Path) -> None:
     other = tmp_path / "upside.mkv"
     with VideoSource(filmed) as source:
@@ -245,6 +263,32 @@ def test_steady_weights_never_fall_and_make_the_largest_step_smaller_than_even_o
     assert 0 <= weights[0] <= weights[-1] <= 1
     assert largest(weights) < 0.85 * largest(even)
     assert largest(weights) < 1.2 * 43 / 13
+
+
+def test_a_face_sets_out_and_comes_to_rest_gently_in_a_joint_long_enough_for_it() -> None:
+    still = np.zeros((26, 5, 2), np.float32)
+    there = still + np.array([50, 0], np.float32)
+    steps = np.diff(np.concatenate([[0], steady_weights(still, there), [1]])) * 50
+    assert steps[0] < 0.6 * steps.max()
+    assert steps[-1] < 0.6 * steps.max()
+    assert steps.max() < 1.15 * 50 / 25
+    short = np.diff(np.concatenate([[0], steady_weights(still[:8], there[:8]), [1]])) * 50
+    assert short.max() < 1.1 * 50 / 7  # no frame to spare
+
+
+def test_a_meeting_says_how_far_a_face_goes_at_once_in_joints_as_long_as_the_clips_allow(
+    filmed: Path, tmp_path: Path
+) -> None:
+    document = new_document(tmp_path / "c.otio", row(filmed, (10, 12), (30, 20)))
+    marked = verbs.mark(document, "stitch", clip="c0", length="24f").document  # half a joint is before the cut
+    (event,) = (e for e in cut(marked.project) if isinstance(e.picture, Morph))
+    with staged(marked.project, Registry.installed(), [event], LOSSLESS, silent) as stage:
+        (blend,) = stage.plan.blends.values()
+        found = meeting(stage, blend)
+    assert set(found.steps) >= {8, 16, 24}
+    assert max(found.steps) == 24
+    assert found.steps[8] > found.apart / 20
+    assert found.steps[24] < 0.75 * found.steps[8]
 
 
 @pytest.mark.parametrize("beyond", [0, 5], ids=["up to the cut", "past the cut"])
