@@ -94,15 +94,22 @@ def _tie(stage: Stage, node: Morph, frame_a: int, frame_b: int) -> Tie | None:
     a = _points(stage, node, node.outgoing.strip, frame_a)
     b = _points(stage, node, node.incoming.strip, frame_b)
     if a is None or b is None:
-        stage.report.note(f'joint {node.joint.id} at the end of "{node.outgoing.strip.clip.name}": '
-                          "a side shows no face on some frames; there it is a morph without it")  # fmt: skip
         return None
-    if _apart(a, b) > FAR:
-        stage.report.note(
-            f'joint {node.joint.id} at the end of "{node.outgoing.strip.clip.name}": the faces lie more than {FAR:g} face '
-            "widths apart; look at arms and background"
-        )
     return Tie(a[:, :2], b[:, :2])
+
+
+def _remark(stage: Stage, blend: Blend) -> None:
+    """Report a joint that a face is missing from, or whose faces lie far apart, whether its frames are made or were kept."""
+    node, both = blend.morph, (blend.morph.outgoing.strip, blend.morph.incoming.strip)
+    where = f'joint {node.joint.id} at the end of "{node.outgoing.strip.clip.name}"'
+    for i in range(len(blend.weights)):
+        a, b = (_points(stage, node, s, _shown(stage, node, s, blend.first + i)) for s in both)
+        if a is None or b is None:
+            stage.report.note(f"{where}: a side shows no face on some frames; there it is a morph without it")
+        elif _apart(a, b) > FAR:
+            stage.report.note(
+                f"{where}: the faces lie more than {FAR:g} face widths apart; look at arms and background"
+            )
 
 
 def _format(footage: Footage) -> VideoFormat:
@@ -167,8 +174,9 @@ def _filmed(stage: Stage, strip: Strip, frame: int) -> Picture:
 
 
 def judge(stage: Stage, registry: Registry) -> None:
-    """Raise `FaceError`, with the reason, for a joint that its effect refuses."""
+    """Report what is wanting in each joint; raise `FaceError`, with the reason, for one that its effect refuses."""
     for blend in stage.plan.blends.values():
+        _remark(stage, blend)
         joint, clip = blend.morph.joint, blend.morph.outgoing.strip.clip
         effect = registry.effect(joint.effect).parse(joint.params)
         if not isinstance(effect, JointEffect):
