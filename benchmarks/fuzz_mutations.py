@@ -391,6 +391,6 @@ def text_changed(content: bytes, rng: random.Random) -> bytes:
     words = re.findall(r"[\w.]+|\W", text) or [""]
     for _ in range(rng.choice((1, 1, 2, 5))):
         at = rng.randrange(len(words))
-        words[at] = rng.choice((rng.choice(NUMBERS), rng.choice(TEXTS), rng.choice(words), words[at] * rng.choice((2, 3000)), "", "=", "@", ":", ";", "\n"))
+        words[at] = rng.choice((rng.choice(NUMBERS), rng.choice(TEXTS), rng.choice(words), words[at][:1000] * rng.choice((2, 3000)), "", "=", "@", ":", ";", "\n"))
     return "".join(words)[: 1 << 21].encode("utf-8", "surrogatepass")
 
