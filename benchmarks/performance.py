@@ -35,12 +35,14 @@ import cv2
 import numpy as np
 import skimage.data
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from lp_editor import Registry
 from lp_editor.errors import FaceError
 from lp_editor.face import FaceTrack
 from lp_editor.faces import analyse_faces, choose
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
+from lp_editor.files import write_whole
 from lp_editor.liveportrait.template import read_template
 from lp_editor.media.codecs import Codec
 from lp_editor.media.sink import write_still
@@ -64,11 +66,11 @@ GROUP_HEIGHT = 640
 
 ACTED: tuple[Mapping[str, float], ...] = (
     {},
-    {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8, "yaw": 8},
-    {"jawOpen": 0.7, "browInnerUp": 0.7, "browOuterUpLeft": 0.7, "browOuterUpRight": 0.7, "pitch": 5},
-    {"mouthPucker": 0.9, "yaw": -9},
-    {"eyeBlinkLeft": 0.9, "mouthSmileLeft": 0.7, "mouthSmileRight": 0.4, "roll": 6},
-    {"eyeLookOutLeft": 0.7, "eyeLookInRight": 0.7, "browDownLeft": 0.6, "browDownRight": 0.6, "yaw": 6},
+    {"mouthSmileLeft": 1, "mouthSmileRight": 1, "yaw": 10},
+    {"jawOpen": 0.8, "browInnerUp": 0.9, "browOuterUpLeft": 0.9, "browOuterUpRight": 0.9, "pitch": 5},
+    {"mouthPucker": 1, "mouthFunnel": 0.4, "yaw": -12},
+    {"eyeBlinkLeft": 1, "eyeSquintLeft": 1, "mouthSmileLeft": 0.9, "mouthSmileRight": 0.3, "roll": 6},
+    {"eyeLookOutLeft": 1, "eyeLookInRight": 1, "mouthFrownLeft": 0.8, "mouthFrownRight": 0.8, "yaw": 6},
 )
 """What the portrait acts, a moment a second: blendshapes 0..1, and degrees of the head."""
 
@@ -264,7 +266,8 @@ def picture(folder: Path, portrait: Path, cache: Path, registry: Registry, out: 
         animate(document, film, Settings(Codec.FFV1, "mesh", cache=cache, force=True), registry)
         films.append(film)
         leader = film
-    write_still(out, np.concatenate([strip(film, cache / "faces", count=len(ACTED)) for film in films]))
+    sheet = Pillow.fromarray(np.concatenate([strip(film, cache / "faces", count=len(ACTED)) for film in films]))
+    write_whole(out, lambda path: sheet.save(path, quality=88))
 
 
 def strip(path: Path, cache: Path, size: int = 200, count: int = SHOWN) -> NDArray[np.uint8]:
