@@ -2,6 +2,7 @@
 
     python benchmarks/performance.py [DIR] [--stills s12.jpg,s9.jpg] [--drivers d12.mp4,d5.pkl] [--seconds 4] [--sheet PNG]
     python benchmarks/performance.py [DIR] --group [--seconds 2] [--sheet PNG]
+    python benchmarks/performance.py --shown JPG
 
 A signal is a blendshape, measured on the rendered frames as on the driver's. One counts as *led* when it spans at least .2
 in the driver, from its 5th to its 95th percentile.
@@ -12,6 +13,9 @@ in the driver, from its 5th to its 95th percentile.
 - *pose*: 95th percentile and largest error of pitch, yaw and roll in degrees, against the driver's turns from its rest
 - templates with openings: the correlation of lid and lip openings
 
+With ``--shown`` the picture of the docs is made instead: the portrait of scikit-image acts what `ACTED` says, and is the
+driver of the same portrait mirrored and toned as an old photograph.
+
 The astronaut of scikit-image is always among the stills. With ``--group`` the stills are pasted into one picture, in which
 each follows another driver in one pass; each is judged where it stands.
 """
@@ -20,7 +24,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,18 +35,20 @@ import cv2
 import numpy as np
 import skimage.data
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from lp_editor import Registry
 from lp_editor.errors import FaceError
 from lp_editor.face import FaceTrack
 from lp_editor.faces import analyse_faces, choose
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
+from lp_editor.files import write_whole
 from lp_editor.liveportrait.template import read_template
 from lp_editor.media.codecs import Codec
 from lp_editor.media.sink import write_still
 from lp_editor.media.source import VideoSource
 from lp_editor.performing import Lead, animate, living
-from lp_editor.recording import SHAPES
+from lp_editor.recording import SHAPE_COLUMN, SHAPES, Recording, write_recording
 from lp_editor.render.drive import calmest
 from lp_editor.render.program import Settings
 from lp_editor.render.sheet import around
@@ -57,6 +63,16 @@ GROUP_STILLS = ("s12.jpg", "s9.jpg", "s6.jpg", "s0.jpg")
 GROUP_DRIVERS = ("d12.mp4", "d18.mp4", "s32.mp4", "laugh.pkl")
 GROUP_HEIGHT = 640
 """Pixels of a group picture; its members are as high."""
+
+ACTED: tuple[Mapping[str, float], ...] = (
+    {},
+    {"mouthSmileLeft": 1, "mouthSmileRight": 1, "yaw": 10},
+    {"jawOpen": 0.8, "browInnerUp": 0.9, "browOuterUpLeft": 0.9, "browOuterUpRight": 0.9, "pitch": 5},
+    {"mouthPucker": 1, "mouthFunnel": 0.4, "yaw": -12},
+    {"eyeBlinkLeft": 1, "eyeSquintLeft": 1, "mouthSmileLeft": 0.9, "mouthSmileRight": 0.3, "roll": 6},
+    {"eyeLookOutLeft": 1, "eyeLookInRight": 1, "mouthFrownLeft": 0.8, "mouthFrownRight": 0.8, "yaw": 6},
+)
+"""What the portrait acts, a moment a second: blendshapes 0..1, and degrees of the head."""
 
 Array = NDArray[np.float64]
 
@@ -219,12 +235,47 @@ def pair(
     return f"{still.stem:>10} < {driver.stem:<6} {1000 * took / count:4.0f} ms  {judged}", out
 
 
-def strip(path: Path, cache: Path, size: int = 200) -> NDArray[np.uint8]:
+def acting(rate: int = 25) -> Recording:
+    """What `ACTED` says, each moment gone to and left smoothly."""
+    shapes, poses = np.zeros((len(ACTED), len(SHAPES))), np.zeros((len(ACTED), 3))
+    for row, moment in enumerate(ACTED):
+        for name, value in moment.items():
+            if name in SHAPE_COLUMN:
+                shapes[row, SHAPE_COLUMN[name]] = value
+            else:
+                poses[row, ("pitch", "yaw", "roll").index(name)] = value
+    times = np.arange((len(ACTED) - 1) * rate + 1) / rate
+    part = times % 1
+    eased = np.floor(times) + part * part * (3 - 2 * part)
+    at = np.arange(len(ACTED))
+    shapes, poses = (np.stack([np.interp(eased, at, c) for c in rows.T], axis=1) for rows in (shapes, poses))
+    return Recording(Fraction(rate), shapes, poses, rest=0)
+
+
+def picture(folder: Path, portrait: Path, cache: Path, registry: Registry, out: Path) -> None:
+    """The picture of the docs: a face that acts, and below it another one that follows its film."""
+    photograph = cv2.imread(str(portrait), cv2.IMREAD_GRAYSCALE)
+    assert photograph is not None
+    old = folder / "old.png"
+    toned = np.clip(photograph[:, ::-1, None] * [1.04, 0.95, 0.8], 0, 255)
+    write_still(old, np.ascontiguousarray(toned, np.uint8))
+    leader, films = write_recording(folder / "acted.npz", acting()), []
+    for still in (portrait, old):
+        film = folder / f"{still.stem}.mkv"
+        document = living(still, [Lead(leader)], {}, registry, sound=False, path=folder / f"{still.stem}.otio")
+        animate(document, film, Settings(Codec.FFV1, "mesh", cache=cache, force=True), registry)
+        films.append(film)
+        leader = film
+    sheet = Pillow.fromarray(np.concatenate([strip(film, cache / "faces", count=len(ACTED)) for film in films]))
+    write_whole(out, lambda path: sheet.save(path, quality=88))
+
+
+def strip(path: Path, cache: Path, size: int = 200, count: int = SHOWN) -> NDArray[np.uint8]:
     """Some moments of a film's largest face."""
     track = tracked(path, cache)
     assert track is not None
     with VideoSource(path) as source:
-        at = np.linspace(0, source.video.count - 1, SHOWN).astype(int).tolist()
+        at = np.linspace(0, source.video.count - 1, count).astype(int).tolist()
         first = next(f for f in track.faces if f is not None)
         format = source.video.format
         box = around(first.box, (format.width, format.height), 2.0)
@@ -241,6 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--group", action="store_true", help="all stills in one picture, each led by another driver")
     parser.add_argument("--seconds", type=float, help="only so much of each driver")
     parser.add_argument("--sheet", type=Path, metavar="PNG")
+    parser.add_argument("--shown", type=Path, metavar="JPG", help="make the picture of the docs, and nothing else")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the drivers' faces here, so that it is quick again")
     asked = parser.parse_args(arguments)
     registry, rows = Registry.installed(), []
@@ -249,6 +301,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cache = asked.cache or folder / "cache"
         portrait = folder / "astronaut.png"
         write_still(portrait, np.asarray(skimage.data.astronaut(), np.uint8))
+        if asked.shown:
+            picture(folder, portrait, cache, registry, asked.shown)
+            return 0
         usual = GROUP_STILLS if asked.group else ("astronaut", *STILLS)
         wanted = asked.stills.split(",") if asked.stills else usual
         stills = [portrait if still == "astronaut" else asked.folder / still for still in wanted]

@@ -22,8 +22,9 @@ from lp_editor.mesh.bases import Array, bases, rest_points
 from lp_editor.mesh.borrowed import PARTS, Loan, borrow, repaid
 from lp_editor.mesh.calibration import Strengths
 from lp_editor.mesh.layers import Canvas
+from lp_editor.mesh.rehearsal import Performed, Played, Rehearsals, Response, performed
 from lp_editor.mesh.shading import creases
-from lp_editor.mesh.shape import MeshMotion, Person, at_rest, recorded, retargeted, transferred
+from lp_editor.mesh.shape import MeshMotion, Person, at_rest, played, recorded, retargeted, transferred
 from lp_editor.recording import SHAPES, Recording
 from lp_editor.render.compositor import apply_patches
 
@@ -83,20 +84,20 @@ class MeshEngine:
         calm = _calm(points)
         tried = [at[calm[i]] for i in np.unique(np.linspace(0, len(calm) - 1, TRIED).astype(int))]
         hashed.update(str(tried).encode())
-        plain = Person(openings, lips, neutral, rest=at_rest(some))
-        strengths = Strengths(read([track.first + i for i in tried]), lambda f, row: _tried(plain, f, row))
+        rest = at_rest(some)
+        plain = Person(openings, lips, neutral, rest=rest, performed=_performed(track, seen, rest))
+        frames = read([track.first + i for i in tried])
+        strengths = Strengths(frames, lambda f, row: _tried(plain, f, row))
+        calibrated = replace(plain, strengths=strengths)
+        rehearsals = Rehearsals(frames, lambda f, *moments: _played(calibrated, f, *moments))
         loan = borrow(track, seen, openings, read)
         seldom = [at[i] for i in np.unique(np.linspace(0, len(at) - 1, WATCHED).astype(int))]
         known = usual(read([track.first + i for i in seldom])) if len(at) >= WATCHED else None
-        return MeshLook(replace(plain, strengths=strengths), hashed.hexdigest(), loan, known)
+        return MeshLook(replace(calibrated, rehearsals=rehearsals), hashed.hexdigest(), loan, known)
 
     def analyze(self, look: MeshLook, faces: Sequence[FacePicture]) -> list[MeshMotion]:
         """Landmarks and pose of each face."""
-        found = []
-        for picture in faces:
-            points = picture.face.points.astype(np.float64)
-            found.append(MeshMotion(points, procrustes(points), look.person))
-        return found
+        return [_filmed(look.person, picture) for picture in faces]
 
     def retarget(self, motions: Sequence[MeshMotion], controls: Controls) -> list[MeshMotion]:
         """One row of controls for each motion."""
@@ -137,12 +138,35 @@ def _calm(points: Array) -> NDArray[np.intp]:
     return np.sort(np.argsort(away, kind="stable")[: (len(away) + 1) // 2])
 
 
+def _performed(track: FaceTrack, seen: Sequence[int], rest: Array) -> Performed:
+    """What a track shows a person do."""
+    points = [face.points.astype(np.float64) for i in seen if (face := track.faces[i]) is not None]
+    poses = [procrustes(p) for p in points]
+    return performed(np.stack([to_local(p, q) for p, q in zip(points, poses, strict=True)]), poses, rest)
+
+
 def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:
     """A small picture of a face with one row of offsets, uncalibrated."""
-    points = picture.face.points.astype(np.float64)
-    filmed = MeshMotion(points, procrustes(points), person)
+    filmed = _filmed(person, picture)
     nothing = np.zeros(len(TARGETS))
-    patch = _patch(picture, filmed, retargeted(filmed, offsets, nothing, nothing, np.zeros(len(REGIONS))), {})
+    return _drawn(picture, filmed, retargeted(filmed, offsets, nothing, nothing, np.zeros(len(REGIONS))))
+
+
+def _played(person: Person, picture: FacePicture, driver: Performed, response: Response | None) -> list[Played]:
+    """Small pictures of a face at a driver's moments."""
+    filmed = _filmed(person, picture)
+    moments = played(filmed, driver, response)
+    return [Played(_drawn(picture, filmed, m), to_local(m.points, m.pose), m.pose) for m in moments]
+
+
+def _filmed(person: Person, picture: FacePicture) -> MeshMotion:
+    points = picture.face.points.astype(np.float64)
+    return MeshMotion(points, procrustes(points), person)
+
+
+def _drawn(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion) -> Image:
+    """The pixels of a face that moves, nothing borrowed."""
+    patch = _patch(picture, filmed, motion, {})
     whole = Picture.of_rgb(picture.pixels, VideoFormat(picture.box.width, picture.box.height, "yuv444p"))
     return apply_patches(whole, [patch] if patch else []).rgb_all()
 

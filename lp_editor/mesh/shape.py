@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lp_editor.controls import COLUMN, HIGH, LOW, REGIONS, TARGET_COLUMN, Controls, Part, Region, parts_of
+from lp_editor.controls import COLUMN, HIGH, LOW, PARTS, REGIONS, TARGET_COLUMN, Controls, Part, Region, parts_of
 from lp_editor.face import Face
 from lp_editor.faces import canonical as mesh
 from lp_editor.faces.canonical import Pose, procrustes, to_frame, to_local
 from lp_editor.faces.measure import EYEBALL, REST_Y, eye_ratio, lip_ratio, pose_angles
 from lp_editor.mesh.bases import GAZE, Array, bases, eye_window, measured, measured_names, rest_points, step
 from lp_editor.mesh.calibration import Strengths
+from lp_editor.mesh.rehearsal import Performed, Rehearsals, Response
 
 Row = NDArray[np.float64]
 
@@ -67,6 +68,10 @@ class Person:
     strengths: Strengths | None = None
     rest: Array | None = None
     """The shape without any expression, as blendshapes tell, (478, 3) cm; None for the neutral one."""
+    performed: Performed | None = None
+    """What it is seen to do, for faces that follow it."""
+    rehearsals: Rehearsals | None = None
+    """How it responds to those it follows; None for one whose landmarks are seen where they are put."""
 
     @property
     def at_rest(self) -> Array:
@@ -363,16 +368,44 @@ def transferred(
     base = driver.person.at_rest if reference is None else to_local(reference.points, reference.pose)
     start = source.person.at_rest if reference is None else own
     parts = parts_of(regions)
-    moved = own.copy()
-    for part in parts:
-        if part != "pose":
-            moved += strength * region_weights(part)[:, None] * (start + (theirs - base) - own)
-    moved = _with_lids(_with_lips(own, moved))
     pose = source.pose
     if "pose" in parts:
         first = np.eye(3) if reference is None else reference.pose.rotation.T @ source.pose.rotation
         pose = _turned(source, own, driver.pose.rotation @ first, strength)
+    if parts == ("pose",):
+        return MeshMotion(to_frame(own, pose), pose, source.person)
+    reach = _reach(parts, strength)
+    moved = _kept(own, own + reach * (start + (theirs - base) - own))
+    response = None if source.person.rehearsals is None else source.person.rehearsals.of(driver.person.performed)
+    if response is not None:
+        still = None if reference is None else (own, source.pose)
+        moved = _kept(own, moved + reach * response.anticipated(moved, pose, still))
     return MeshMotion(to_frame(moved, pose), pose, source.person)
+
+
+def played(filmed: MeshMotion, driver: Performed, response: Response | None) -> list[MeshMotion]:
+    """A face held as at each of a driver's moments: its shape off its rest, its head turned off how it is held."""
+    own, made = to_local(filmed.points, filmed.pose), []
+    start = filmed.person.at_rest
+    reach = _reach(PARTS, 1.0)
+    for shape, turn in zip(driver.shapes, driver.turns, strict=True):
+        moved = _kept(own, own + reach * (start + shape - own))
+        pose = _turned(filmed, own, turn @ filmed.pose.rotation, 1.0)
+        if response is not None:
+            moved = _kept(own, moved + reach * response.anticipated(moved, pose, None))
+        made.append(MeshMotion(to_frame(moved, pose), pose, filmed.person))
+    return made
+
+
+def _reach(parts: Sequence[Part], strength: float) -> Array:
+    """How far each landmark follows where some parts do, (478, 1)."""
+    weights = [region_weights(part) for part in parts if part != "pose"]
+    return np.asarray(strength * np.sum(weights, axis=0))[:, None]
+
+
+def _kept(before: Array, after: Array) -> Array:
+    """Lips and lids kept from crossing."""
+    return _with_lids(_with_lips(before, after))
 
 
 def _turned(source: MeshMotion, local: Array, rotation: Array, strength: float) -> Pose:

@@ -115,12 +115,15 @@ def _moved(
 
 
 def _ways(engine: Engine[Any, Any], drive: Drive) -> list[tuple[tuple[Part, ...], bool]]:
-    """The parts of a drive, and whether each follows as a change: a head that is not told always does."""
+    """The parts of a drive, and whether each follows as a change: a head that is not told always does.
+
+    The head comes first: how a face is seen depends on how its head is held.
+    """
     if drive.relative is not None or not getattr(engine, "knows_rest", False):
         return [(drive.regions, drive.relative is not False)]
     face = tuple(part for part in drive.regions if part != "pose")
     head = tuple(part for part in drive.regions if part == "pose")
-    return [(parts, relative) for parts, relative in ((face, False), (head, True)) if parts]
+    return [(parts, relative) for parts, relative in ((head, True), (face, False)) if parts]
 
 
 def _by_controls(

@@ -1,0 +1,140 @@
+"""Rehearsals: what a face is seen to do is learned from a few moments of a driver, and asked for the other way."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lp_editor.controls import Controls, Part
+from lp_editor.face import FacePicture, FaceTrack
+from lp_editor.faces.canonical import Pose, to_local
+from lp_editor.mesh.bases import Array, measured, measured_names, rest_points
+from lp_editor.mesh.engine import MeshEngine, MeshLook
+from lp_editor.mesh.rehearsal import FEWEST, MOMENTS, Performed, Played, Rehearsals, Response, learned, performed
+from lp_editor.mesh.shape import MeshMotion, rotation
+
+ENGINE = MeshEngine()
+LEVEL = Pose(10.0, np.eye(3), np.zeros(3))
+SMILE, BROW, JAW = (measured()[measured_names().index(name)] for name in ("mouthSmileLeft", "browInnerUp", "jawOpen"))
+
+
+def acted(count: int = 40) -> Array:
+    """Shapes that smile, raise the brows and open the jaw, each on its own time, (count, 478, 3)."""
+    t = np.arange(count)[:, None, None]
+    parts = ((SMILE, 0.35), (BROW, 0.83), (JAW, 1.31))
+    moves = [(0.5 - 0.5 * np.cos(pace * t)) * move for move, pace in parts]
+    return np.asarray(rest_points() + np.sum(moves, axis=0))
+
+
+def misread(shapes: Array) -> Array:
+    """What an eye sees that takes a fifth off every move, and a raised brow for half a smile."""
+    moves = shapes - rest_points()
+    smiled = (moves * SMILE).sum((1, 2)) / (SMILE * SMILE).sum()
+    return np.asarray(rest_points() + 0.8 * moves + 0.4 * smiled[:, None, None] * BROW)
+
+
+def response(shapes: Array) -> Response:
+    return learned(shapes, [LEVEL] * len(shapes), misread(shapes))
+
+
+def test_what_is_anticipated_is_seen_nearer_to_what_was_asked() -> None:
+    shapes = acted()
+    known, usual = response(shapes), (misread(shapes) - shapes).mean(0)  # the mean stays
+    some = shapes[5::7]
+    asked = np.array([shape + known.anticipated(shape, LEVEL, None) for shape in some])
+    plain, better = (np.linalg.norm(misread(s) - some - usual, axis=(1, 2)) for s in (some, asked))
+    assert (better < 0.75 * plain).all()
+    assert better.sum() < 0.65 * plain.sum()
+
+
+def test_an_eye_that_sees_what_is_there_teaches_nothing() -> None:
+    shapes = acted()
+    known = learned(shapes, [LEVEL] * len(shapes), shapes + 0.1)
+    assert np.abs(known.anticipated(shapes[3], LEVEL, None)).max() < 1e-6
+
+
+def test_nothing_is_anticipated_where_a_change_begins() -> None:
+    shapes = acted()
+    assert np.abs(response(shapes).anticipated(shapes[4], LEVEL, (shapes[4], LEVEL))).max() < 1e-9
+
+
+def test_no_face_is_turned_to_be_seen_right() -> None:
+    shapes = acted()
+    bent = shapes + np.linspace(0, 0.5, len(shapes))[:, None, None] * [1.0, 0, 0]  # all of it goes to the side
+    move = learned(shapes, [LEVEL] * len(shapes), bent).anticipated(shapes[-1], LEVEL, None)
+    assert np.abs(move.mean(0)).max() < 0.05
+
+
+def test_the_moments_tried_are_those_that_differ_most() -> None:
+    shapes = np.repeat(rest_points()[None], 100, axis=0)
+    shapes[37] += SMILE
+    shapes[61] += JAW
+    poses = [LEVEL] * 80 + [replace(LEVEL, rotation=rotation(0, 20, 0))] * 20
+    told = performed(shapes, poses, rest_points())
+    assert len(told.shapes) == 4  # at rest, a smile, an open mouth, a turn
+    assert any(np.allclose(shape, SMILE) for shape in told.shapes)
+    assert any(np.allclose(turn, rotation(0, 20, 0)) for turn in told.turns)
+    assert len(performed(acted(200), [LEVEL] * 200, rest_points()).shapes) == MOMENTS
+    assert told.name != performed(shapes[:50], poses[:50], rest_points()).name
+
+
+def test_each_driver_is_rehearsed_once_and_one_that_shows_little_never(face: FacePicture) -> None:
+    asked: list[Performed] = []
+
+    def play(picture: FacePicture, driver: Performed, response: Response | None) -> list[Played]:
+        asked.append(driver)
+        return [Played(picture.pixels, rest_points() + shape, LEVEL) for shape in driver.shapes]
+
+    driver = performed(acted(), [LEVEL] * 40, rest_points())
+    known = Rehearsals([face], play)
+    assert known.of(driver) is known.of(driver) is not None
+    assert len(asked) == 2  # a round, and one with what it taught
+    few = performed(acted(FEWEST - 1), [LEVEL] * (FEWEST - 1), rest_points())
+    assert known.of(few) is known.of(None) is Rehearsals([], play).of(driver) is None
+
+
+def test_a_face_that_is_lost_learns_nothing(face: FacePicture) -> None:
+    driver = performed(acted(), [LEVEL] * 40, rest_points())
+
+    def blank(picture: FacePicture, driver: Performed, response: Response | None) -> list[Played]:
+        return [Played(np.zeros_like(picture.pixels), rest_points() + shape, LEVEL) for shape in driver.shapes]
+
+    assert Rehearsals([face], blank).of(driver) is None
+
+
+@pytest.fixture(scope="module")
+def leader(face: FacePicture) -> list[MeshMotion]:
+    """The portrait itself, talking: it smiles, raises its brows, opens its mouth, turns a little."""
+    look = ENGINE.study(FaceTrack(1, 0, [face.face]), lambda at: [])
+    t = np.arange(24)
+    waves = {n: 0.5 - 0.5 * np.cos(p * t) for n, p in (("smile", 0.4), ("brow_inner", 0.9), ("mouth_open", 1.3))}
+    asked = Controls.zeros(len(t))
+    for name in ("smile_left", "smile_right", "brow_inner_left", "brow_inner_right", "mouth_open"):
+        asked.column(name)[:] = 0.8 * waves[name.replace("_left", "").replace("_right", "")]
+    asked.column("yaw")[:] = 6 * np.sin(0.7 * t)
+    moved = ENGINE.retarget(ENGINE.analyze(look, [face]) * len(t), asked)
+    local = np.stack([to_local(m.points, m.pose) for m in moved])
+    person = replace(look.person, performed=performed(local, [m.pose for m in moved], look.person.at_rest))
+    return [replace(m, person=person) for m in moved]
+
+
+def test_a_face_follows_otherwise_once_rehearsed_and_the_same_each_time(
+    face: FacePicture, look: MeshLook, leader: list[MeshMotion]
+) -> None:
+    parts: tuple[Part, ...] = ("mouth", "brows")
+    made = []
+    for _ in range(2):
+        studied = ENGINE.study(FaceTrack(1, 0, [face.face]), lambda at: [face] * len(at))
+        made.append(ENGINE.transfer(ENGINE.analyze(studied, [face]), leader[7:8], None, parts, [1.0])[0])
+    plain = ENGINE.transfer(ENGINE.analyze(look, [face]), leader[7:8], None, parts, [1.0])[0]
+    assert np.array_equal(made[0].points, made[1].points)
+    apart = np.abs(made[0].points - plain.points)[:, :2].max(1) / face.face.width
+    assert 0.002 < apart.max() < 0.12
+    assert apart[[468, 473, 133, 362]].max() < 0.001  # what does not follow stays
+
+
+def test_a_change_of_nothing_stays_nothing_for_a_rehearsed_face(face: FacePicture, leader: list[MeshMotion]) -> None:
+    studied = ENGINE.study(FaceTrack(1, 0, [face.face]), lambda at: [face] * len(at))
+    filmed = ENGINE.analyze(studied, [face])
+    same = ENGINE.transfer(filmed, leader[3:4], leader[3], ("mouth", "brows", "eyes"), [1.0])[0]
+    assert np.abs(same.points - filmed[0].points)[:, :2].max() < 0.05
