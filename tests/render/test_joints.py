@@ -14,6 +14,7 @@ from conftest import RATE, seconds
 from numpy.typing import NDArray
 
 from lp_editor import Registry, verbs
+from lp_editor.cli import main
 from lp_editor.errors import FaceError, ProjectError
 from lp_editor.face import FacePicture
 from lp_editor.faces.model import Landmarker
@@ -190,6 +191,19 @@ def test_a_joint_marked_without_a_length_is_made_as_long_as_it_would_be_proposed
     bridge = verbs.mark(plain, "bridge", clip="c0", length="4f")
     assert isinstance(bridge.mark, Joint)
     assert verbs.fit_joint(bridge.document, bridge.mark.id, LOSSLESS) is bridge.document  # it proposes nothing
+
+
+def test_the_command_marks_a_joint_as_long_as_its_faces_need_unless_a_length_is_said(filmed: Path, tmp_path: Path) -> None:
+    lengths = {}
+    for said in ((), ("--for", "4f")):
+        document = new_document(tmp_path / "c.otio", row(filmed, (0, 15), (45, 15)))
+        document.save()
+        assert main(["mark", str(document.path), "--clip", "c0", *said, "stitch"]) == 0
+        (joint,) = (c.joint for c in verbs.open_project(document.path).project.clips() if c.joint)
+        lengths[said] = (joint.before + joint.after) * RATE
+    _, (proposed,) = verbs.propose(document, "stitch", settings=LOSSLESS)
+    assert isinstance(proposed, Joint)
+    assert lengths == {(): (proposed.before + proposed.after) * RATE, ("--for", "4f"): 4}
 
 
 def test_two_scenes_are_refused_with_the_reason_unless_forced(filmed: Path, tmp_path: Path) -> None:
