@@ -46,7 +46,8 @@ __all__ = [
     "Settings",
     "copy",
     "delete_key",
-    "fit_joint", "key_by_scene",
+    "fit_joint",
+    "key_by_scene",
     "mark",
     "move_key",
     "open_project",
@@ -253,7 +254,7 @@ def _propose_joints(
     progress: Progress,
 ) -> tuple[Document, list[Segment | Joint]]:  # fmt: skip
     """Let a joint effect mark the cuts where it thinks it applies; those that are joined or dissolve are left alone."""
-    if kind.mark_cut.__func__ is JointEffect.mark_cut.__func__:  # type: ignore[attr-defined]
+    if not _proposes(kind):
         raise ParamError(f"{kind.name} makes no proposals; mark it with --clip or --at")
     project = document.project
     ends = {find_clip(project, clip).place} if clip else {c.place for c in project.clips()}
@@ -284,7 +285,7 @@ def fit_joint(
     if found is None or found.dissolve is not None or found.before.joint is None:
         return document
     kind, marked = registry.effect(found.before.joint.effect), found.before.joint
-    if not issubclass(kind, JointEffect) or kind.mark_cut.__func__ is JointEffect.mark_cut.__func__:  # type: ignore[attr-defined]
+    if not issubclass(kind, JointEffect) or not _proposes(kind):
         return document
     bare = edit.remove_marks(project, edit.all_ids(project))
     (there,) = (c for c in edit.picture_cuts(bare) if c.before.place == found.before.place)
@@ -296,6 +297,11 @@ def fit_joint(
     without = edit.remove_marks(project, [joint])
     clip = find_clip(without, found.before.place)
     return document.replace(edit.add_joint(without, clip, replace(marked, before=before, after=after)))
+
+
+def _proposes(kind: type[JointEffect]) -> bool:
+    """Whether an effect looks at cuts at all: only then are faces looked for on their sides."""
+    return kind.mark_cut.__func__ is not JointEffect.mark_cut.__func__  # type: ignore[attr-defined]
 
 
 def _halves(proposal: Proposal, rate: Fraction) -> tuple[Fraction, Fraction]:

@@ -35,6 +35,9 @@ BYTES, BYTES_A_BYTE = 1 << 30, 32
 REFUSED = 3
 """The exit code of the reading process for a file that the adapter refuses."""
 
+OUT_OF_TIME = (-24, -9)
+"""How a process ends that used up its seconds of a core: by SIGXCPU, or by SIGKILL a second later."""
+
 READER = "import sys; sys.path[:] = sys.argv[4:]; from lp_editor.timeline.dialects.aaf import serve; serve(*sys.argv[1:4])"
 """What the reading process does: it finds what this one finds, and nothing in the folder it happens to run in."""
 
@@ -73,7 +76,7 @@ def _read_apart(path: Path, seconds: int, memory: int) -> bytes:
     if done.returncode == REFUSED:
         why = " ".join(done.stdout.decode("utf-8", "replace").split())[:300]
         raise ProjectError(f"{path} cannot be read as AAF ({why}); export it again")
-    if done.returncode in (-24, -9):  # more time than it may take
+    if done.returncode in OUT_OF_TIME:
         raise ProjectError(_endless(path, seconds))
     if done.returncode:
         raise ProjectError(f"{path} cannot be read as AAF (its reader broke down); export it again")
