@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 from platform import node
 from time import time
@@ -171,3 +172,14 @@ def _hashed(file: BinaryIO, size: int) -> tuple[bytes, int]:
         hasher.update(block)
         left -= len(block)
     return hasher.digest(), size - left
+
+
+def carried(package: str) -> Path:
+    """The folder of an installed package that carries data, found without importing it, which can take a second.
+
+    Raises `ModuleNotFoundError` where it is not installed.
+    """
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+    return Path(spec.submodule_search_locations[0])

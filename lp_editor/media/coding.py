@@ -93,6 +93,7 @@ def rgb_to_ypbpr(format: VideoFormat) -> NDArray[np.float32]:
     return np.asarray(np.stack([luma, blue, red]), np.float32)
 
 
+@lru_cache(maxsize=64)
 def code_matrix(format: VideoFormat) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What takes RGB code values 0..1 to samples of the first three planes: (3, 3), and what is added, (3,)."""
     black, luma, chroma = format.ranges
@@ -102,6 +103,7 @@ def code_matrix(format: VideoFormat) -> tuple[NDArray[np.float32], NDArray[np.fl
     return matrix, np.array([black, format.grey_chroma, format.grey_chroma], np.float32)
 
 
+@lru_cache(maxsize=64)
 def rgb_matrix(format: VideoFormat) -> NDArray[np.float64]:
     """What takes samples to RGB code values 0..1: (3, 4), the last column added."""
     matrix, zero = code_matrix(format)

@@ -151,7 +151,7 @@ def held_as(name: str) -> str:
 
 
 def from_frame(frame: av.VideoFrame, sample_aspect: Fraction | None = None, turn: Turn = UPRIGHT) -> Picture:
-    """A decoded frame as an upright picture of its own memory."""
+    """A decoded frame as an upright picture; it may share the frame's memory, which a decoder leaves alone."""
     stored = format_of(frame, sample_aspect)
     planes = _planes(frame, stored)
     if turn == UPRIGHT:

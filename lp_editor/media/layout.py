@@ -176,4 +176,5 @@ class VideoFormat:
         """Values as samples of this format: rounded and held in range; floating ones as they are."""
         if self.layout.floating:
             return np.asarray(values, np.float32)
-        return np.asarray(np.clip(np.rint(values), 0, self.peak), self.layout.dtype)
+        whole = np.rint(values)
+        return np.asarray(np.clip(whole, 0, self.peak, out=whole), self.layout.dtype)

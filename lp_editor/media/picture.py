@@ -267,15 +267,35 @@ def _rescaled(picture: Picture, width: int, height: int) -> tuple[Plane, ...]:
 
 
 def to_frame(picture: Picture) -> av.VideoFrame:
-    """The picture as a PyAV frame, tagged."""
-    format = picture.format
-    frame = av.VideoFrame(format.width, format.height, format.pix_fmt)
-    for plane, samples in zip(frame.planes, picture.planes, strict=True):
-        rows, columns = samples.shape
-        view = np.frombuffer(memoryview(plane), samples.dtype).reshape(-1, plane.line_size // samples.itemsize)
-        view[:rows, :columns] = samples
+    """The picture as a PyAV frame, tagged; it may share the picture's memory."""
+    format, block = picture.format, _block(picture)
+    if block is not None:
+        frame = av.VideoFrame.from_numpy_buffer(block, format.pix_fmt)
+    else:
+        frame = av.VideoFrame(format.width, format.height, format.pix_fmt)
+        for plane, samples in zip(frame.planes, picture.planes, strict=True):
+            rows, columns = samples.shape
+            view = np.frombuffer(memoryview(plane), samples.dtype).reshape(-1, plane.line_size // samples.itemsize)
+            view[:rows, :columns] = samples
     tag(frame, format)
     return frame
+
+
+def _block(picture: Picture) -> NDArray[np.uint8] | None:
+    """The planes of a picture as PyAV takes them without a copy, (rows, width); None where they do not lie like that.
+
+    It takes 8-bit 4:2:0 with its planes one behind the other, as `apply_patches` leaves them.
+    """
+    format, planes = picture.format, picture.planes
+    block = planes[0].base
+    if format.pix_fmt != "yuv420p" or format.width % 2 or format.height % 2 or not isinstance(block, np.ndarray):
+        return None
+    address = block.__array_interface__["data"][0]
+    for plane in planes:
+        if plane.base is not block or plane.__array_interface__["data"][0] != address or not plane.flags.c_contiguous:
+            return None
+        address += plane.nbytes
+    return block.reshape(-1, format.width) if block.nbytes == format.bytes else None
 
 
 def tag(frame: av.VideoFrame, format: VideoFormat) -> None:
@@ -286,11 +306,12 @@ def tag(frame: av.VideoFrame, format: VideoFormat) -> None:
 
 
 def planes_of(frame: av.VideoFrame, format: VideoFormat) -> tuple[Plane, ...]:
-    """The planes of a frame that is in a format's own pixel format, in memory of their own."""
+    """The planes of a frame that is in a format's own pixel format: read-only views of the frame's memory, kept by them."""
     kind = np.dtype(format.layout.dtype)
     planes = []
     for i, plane in zip(range(format.layout.planes), frame.planes, strict=True):
         rows, columns = format.plane_shape(i)
         samples = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // kind.itemsize)
-        planes.append(buffers.planes.copy(samples[:rows, :columns]))
+        samples.flags.writeable = False
+        planes.append(samples[:rows, :columns])
     return tuple(planes)

@@ -143,12 +143,16 @@ RAW = {
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """An open container. Raises `MediaError` for a file that is missing, no media, or broken."""
+def opened(path: Path, streams: Sequence[dict[str, str]] = ()) -> Iterator[Any]:
+    """An open container, with FFmpeg's options for each of its ``streams``.
+
+    Raises `MediaError` for a file that is missing, no media, or broken.
+    """
     if not is_file(path):
         raise MediaError(f"{path} is {'a folder' if os.path.isdir(path) else 'missing'}; relink the project or put it back")
     try:
-        with av.open(str(path), options=LIMITS) as container:
+        asked: Any = list(streams) or None  # PyAV's stubs take it for texts
+        with av.open(str(path), options=LIMITS, stream_options=asked) as container:
             yield container
     except (FFmpegError, ValueError, IndexError, UnicodeDecodeError) as error:
         if raw := RAW.get(path.suffix.lower()):

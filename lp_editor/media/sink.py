@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import merge
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -44,12 +46,14 @@ __all__ = [
     "Codec",
     "CopiedSound",
     "Delivery",
+    "EncodedSound",
     "Slate",
     "Sound",
     "SoundTrack",
     "check_delivery",
     "delivered",
     "encode_chunk",
+    "encoding",
     "join_chunks",
     "write_still",
 ]
@@ -87,7 +91,15 @@ class CopiedSound:
     seconds: Fraction
 
 
-Sound: TypeAlias = SoundTrack | CopiedSound
+@dataclass(frozen=True)
+class EncodedSound:
+    """Sound that is encoded elsewhere: a stream like the one to be written, and its packets with their times in seconds."""
+
+    stream: Any
+    packets: Iterator[tuple[Any, float]]
+
+
+Sound: TypeAlias = SoundTrack | CopiedSound | EncodedSound
 
 
 @dataclass(frozen=True)
@@ -232,7 +244,7 @@ def join_chunks(
     """
     delivery = delivery_of(asked)
     check_delivery(output, delivery)
-    sounds = [] if sound is None else [sound] if isinstance(sound, SoundTrack | CopiedSound) else list(sound)
+    sounds = [] if sound is None else [sound] if isinstance(sound, Sound) else list(sound)
     sweep(output)
     job = _Join(chunks, counts, rate, delivery, sounds, slate or Slate())
 
@@ -335,9 +347,26 @@ def _sounding(file: Any, sound: Sound, codec: str) -> Iterator[tuple[Any, float]
     """Add a sound stream to a file; its packets."""
     if isinstance(sound, SoundTrack):
         return _sound_packets(_sound_stream(file, sound, codec), sound)
+    if isinstance(sound, EncodedSound):
+        return _of_stream(file.add_stream_from_template(sound.stream), sound.packets)
     with av.open(str(sound.path)) as source:
         stream = file.add_stream_from_template(source.streams.audio[sound.stream])
     return _copied_packets(stream, sound)
+
+
+@contextmanager
+def encoding(sound: SoundTrack, output: Path, asked: Codec | Delivery) -> Iterator[EncodedSound]:
+    """Sound for an output, to be encoded before that is open: its packets are made as they are taken."""
+    with av.open(BytesIO(), "w", format=CONTAINERS[output.suffix.lower()]) as scratch:
+        stream = _sound_stream(scratch, sound, delivery_of(asked).sound_codec)
+        scratch.start_encoding()  # which writes into the stream what another one needs to be like it
+        yield EncodedSound(stream, _sound_packets(stream, sound))
+
+
+def _of_stream(stream: Any, packets: Iterator[tuple[Any, float]]) -> Iterator[tuple[Any, float]]:
+    for packet, at in packets:
+        packet.stream = stream
+        yield packet, at
 
 
 def _copied_packets(stream: Any, sound: CopiedSound) -> Iterator[tuple[Any, float]]:

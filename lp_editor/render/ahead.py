@@ -14,16 +14,24 @@ PATIENCE = 0.1
 
 
 def ahead(items: Iterator[ItemT], depth: int) -> Generator[ItemT, None, None]:
-    """The same items in the same order, made up to ``depth`` of them early in another thread.
+    """The same items in the same order, made up to ``depth`` of them early in another thread, from now on.
 
     Whatever making them raises is raised here. When this is closed early, the other thread ends after the item it is
     making, and closes ``items`` if they can be closed.
     """
+    taken = _taken(items, depth)
+    next(taken)  # to where the thread runs, and closing ends it
+    return taken  # type: ignore[return-value]
+
+
+def _taken(items: Iterator[ItemT], depth: int) -> Generator[ItemT | None, None, None]:
+    """A None, once the other thread runs, then the items."""
     made: Queue[tuple[ItemT] | BaseException | None] = Queue(depth)
     stop = Event()
     maker = Thread(target=_make, args=(items, made, stop), daemon=True)
     maker.start()
     try:
+        yield None
         while (item := made.get()) is not None:
             if isinstance(item, BaseException):
                 raise item

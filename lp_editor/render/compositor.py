@@ -34,15 +34,15 @@ CHROMA_GUARD = 4
 
 
 def apply_patches(picture: Picture, patches: Sequence[Patch]) -> Picture:
-    """The picture with the patches in it; planes that no patch touches are shared with the input."""
+    """The picture with the patches in it; the same object where there are none."""
     if not patches:
         return picture
-    planes = [buffers.planes.copy(plane) for plane in picture.planes]
+    planes = buffers.planes.copies(picture.planes)
     for patch in patches:
         sized = at_frame_size(patch, picture.format)
         if sized is not None:
             _apply(picture, planes, sized)
-    return replace(picture, planes=tuple(planes))
+    return replace(picture, planes=planes)
 
 
 def matte(patches: Sequence[Patch], format: VideoFormat) -> NDArray[np.uint8]:
@@ -97,11 +97,11 @@ class _Reach:
     down: FloatImage
 
     @classmethod
-    def within(cls, plane: Plane, box: Box, flow: FloatImage) -> _Reach:
-        """A flow over a box of planes of one size."""
+    def within(cls, plane: Plane, box: Box, flow: FloatImage, strength: FloatImage) -> _Reach:
+        """A flow over a box of planes of one size, ``strength`` what `strongest` makes of it."""
         height, width = plane.shape[:2]
         # only the part that the flow reaches is handed to remap: its coordinates are 16-bit and it scans what it gets
-        reach = int(np.ceil(np.abs(flow).max(initial=0.0))) + 3
+        reach = int(np.ceil(strength.max(initial=0.0))) + 3
         near = Box(box.x0 - reach, box.y0 - reach, box.x1 + reach, box.y1 + reach).clipped(width, height)
         columns = np.arange(box.x0 - near.x0, box.x1 - near.x0, dtype=np.float32)
         rows = np.arange(box.y0 - near.y0, box.y1 - near.y0, dtype=np.float32)
@@ -132,14 +132,14 @@ class _Grid:
         whole, flow = patch.box, _coarser_flow(patch.flow, step)
         mask = _guarded(patch.mask, step) if guarded else patch.mask
         box = Box(whole.x0 // step[0], whole.y0 // step[1], -(-whole.x1 // step[0]), -(-whole.y1 // step[1]))
-        return cls(
-            box, mask, mask > 0, _Reach.within(plane, box, flow) if flow is not None else None,
-            strongest(flow) >= STILL if flow is not None else None,
-            _coarser(patch.alpha, step) if patch.alpha is not None else None,
-        )  # fmt: skip
+        alpha = _coarser(patch.alpha, step) if patch.alpha is not None else None
+        if flow is None:
+            return cls(box, mask, mask > 0, None, None, alpha)
+        strength = strongest(flow)
+        return cls(box, mask, mask > 0, _Reach.within(plane, box, flow, strength), strength >= STILL, alpha)
 
 
-def _apply(picture: Picture, planes: list[Plane], patch: Patch) -> None:
+def _apply(picture: Picture, planes: Sequence[Plane], patch: Patch) -> None:
     """Change every plane of one frame under one patch, reading from the frame as filmed."""
     format, box = picture.format, patch.box
     below = picture.rgb(box).astype(np.float32) if display_curve(format) and patch.tone is not None else None
@@ -207,4 +207,4 @@ def _change_plane(
 
 def moved(plane: Plane, box: Box, flow: FloatImage) -> Plane:
     """The plane's pixels that a box shows when each shows what lies at its place + flow; bicubic, (h, w)."""
-    return _Reach.within(plane, box, flow).of(plane)
+    return _Reach.within(plane, box, flow, strongest(flow)).of(plane)

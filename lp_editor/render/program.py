@@ -16,7 +16,7 @@ from lp_editor.media.codecs import Codec, Delivery, check_delivery, delivered, d
 from lp_editor.media.hardware import with_encoder
 from lp_editor.media.layout import UNSPECIFIED, VideoFormat
 from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
-from lp_editor.media.sink import Slate, join_chunks
+from lp_editor.media.sink import Slate, Sound, join_chunks
 from lp_editor.media.splice import CopiedPictures, SpliceError
 from lp_editor.media.splice_check import Pieces
 from lp_editor.plan import Plan, check, check_length, plan
@@ -33,7 +33,7 @@ from lp_editor.render.hearing import dubbed, dubs
 from lp_editor.render.memory import memory_kept, return_all_free_pages
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.smart import smart_parts
-from lp_editor.render.soundtrack import crossfaded, sound_tracks
+from lp_editor.render.soundtrack import crossfaded, early, sound_tracks
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, PatchStore, cache_folder
 from lp_editor.timeline.cut import Event, Heard, Morph, Shown, cut, heard, strips, strips_of, unrendered
@@ -137,11 +137,12 @@ class _Job:
     def whole(self, work: ChunkWork) -> None:
         """Every frame encoded."""
         chunks = chunked(work.stage, self.events, work.delivery)
-        self._make(work, chunks)
-        if self.settings.part is not None:
-            return
-        self._check(work)
-        _finish(self.output, work, chunks, self.sounds, self.slate)
+        with self._sounding(work) as tracks:
+            self._make(work, chunks)
+            if self.settings.part is not None:
+                return
+            self._check(work)
+            _finish(self.output, work, chunks, tracks, self.slate)
         if self.matte is not None:
             paths, counts = chunk_paths(work.store, chunks, MATTE_SUFFIX), [chunk.count for chunk in chunks]
             join_chunks(self.matte, paths, counts, self.project.rate, Codec.FFV1, None, self.slate)
@@ -160,16 +161,33 @@ class _Job:
         pieces: list[Chunk | CopiedPictures] = []
         for part in smart.parts:
             pieces += [part] if isinstance(part, CopiedPictures) else chunked(work.stage, [part], smart.delivery)
-        self._make(work, [p for p in pieces if isinstance(p, Chunk)])
-        if self.settings.part is not None:
-            return True
-        self._check(work)
-        try:
-            _finish(self.output, work, pieces, self.sounds, self.slate, self.settings.verify)
-        except (SpliceError, MediaError) as error:
-            return _not_copied(report, error)
+        with self._sounding(work) as tracks:
+            self._make(work, [p for p in pieces if isinstance(p, Chunk)])
+            if self.settings.part is not None:
+                return True
+            self._check(work)
+            try:
+                _finish(self.output, work, pieces, tracks, self.slate, self.settings.verify)
+            except (SpliceError, MediaError) as error:
+                return _not_copied(report, error)
         report.copied = smart.copied
         return True
+
+    @contextmanager
+    def _sounding(self, work: ChunkWork) -> Iterator[list[Sound]]:
+        """The tracks of the file, whose sound is mixed and encoded beside the pictures; none where it holds no sound."""
+        stills = work.delivery.codec.stills
+        if stills and self.sounds:
+            work.report.note("a sequence holds no sound; render it once more to a .mov for that")
+        if stills or self.settings.part is not None:
+            yield []
+            return
+        seconds = Fraction(sum(e.count for e in self.events)) / self.project.rate
+        with (
+            sound_tracks(self.sounds, work.delivery, seconds, work.report) as tracks,
+            early(tracks, self.output, work.delivery) as sounding,
+        ):
+            yield sounding
 
     def _make(self, work: ChunkWork, chunks: Sequence[Chunk]) -> None:
         """Render what is not there yet."""
@@ -209,7 +227,7 @@ def settled(delivery: Delivery, stage: Stage) -> Delivery:
 
 
 def _finish(
-    output: Path, work: ChunkWork, pieces: Sequence[Chunk | CopiedPictures], sounds: Sequence[Heard], slate: Slate,
+    output: Path, work: ChunkWork, pieces: Sequence[Chunk | CopiedPictures], tracks: Sequence[Sound], slate: Slate,
     verify: bool = False,
 ) -> None:  # fmt: skip
     """Join the pieces of a program into its file, or unpack them into a sequence.
@@ -222,18 +240,13 @@ def _finish(
     lying = iter(made)
     paths = [p if isinstance(p, CopiedPictures) else next(lying) for p in pieces]
     if delivery.codec.stills:
-        if sounds:
-            report.note("a sequence holds no sound; render it once more to a .mov for that")
         taken = delivered(work.stage.format, delivery)
         note = SequenceNote(taken, rate, sum(counts), slate.timecode, slate.reel, slate.provenance)
         write_sequence(Numbering.of(output), made, counts, note)
         return
     together = Pieces(list(zip(paths, counts, strict=True)), rate)
 
-    with (
-        sound_tracks(sounds, delivery, Fraction(sum(counts)) / rate, report) as tracks,
-        ExitStack() as writing,
-    ):
+    with ExitStack() as writing:
         writing.enter_context(report.profile.step("write", sum(counts)))
 
         def check(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -13,9 +13,10 @@ import numpy as np
 
 from lp_editor.media.codecs import Delivery
 from lp_editor.media.probe import MediaInfo, probe
-from lp_editor.media.sink import CopiedSound, Sound, SoundTrack
+from lp_editor.media.sink import CopiedSound, EncodedSound, Sound, SoundTrack, encoding
 from lp_editor.media.sound import SoundSource
 from lp_editor.plan import Plan
+from lp_editor.render.ahead import ahead
 from lp_editor.render.footage import media_zero
 from lp_editor.render.mix import Samples, SoundFormat, Voice, mix
 from lp_editor.render.report import Report
@@ -50,6 +51,9 @@ def _row(sound: Heard) -> str:
     return sound.strip.key.rpartition("/")[0]
 
 
+EARLY = 4096
+"""Packets of sound that wait for the pictures, at most: 87 seconds of AAC at 48 kHz."""
+
 _FINENESS = ("u8", "s16", "s24", "s32", "flt", "dbl", "s64")
 """Sample formats, coarsest first."""
 
@@ -67,6 +71,18 @@ def sound_tracks(
             if voices:
                 tracks.append(_track(voices, delivery, seconds, stream, report))
         yield tracks
+
+
+@contextmanager
+def early(tracks: Sequence[Sound], output: Path, delivery: Delivery) -> Iterator[list[Sound]]:
+    """The tracks of an output, those that have to be encoded encoded from now on, in a thread of their own."""
+    with ExitStack() as stack:
+        yield [_early(t, output, delivery, stack) if isinstance(t, SoundTrack) else t for t in tracks]
+
+
+def _early(track: SoundTrack, output: Path, delivery: Delivery, stack: ExitStack) -> Sound:
+    encoded = stack.enter_context(encoding(track, output, delivery))
+    return EncodedSound(encoded.stream, stack.enter_context(closing(ahead(encoded.packets, EARLY))))
 
 
 def _voices(

