@@ -26,19 +26,22 @@ STRAIGHT_ON = 24
 
 
 class VideoSource:
-    """A video file open for reading. One reader at a time."""
+    """A video file open for reading. One reader at a time. ``threads`` decode it; 0: as many as there are cores."""
 
-    def __init__(self, path: Path, info: MediaInfo | None = None) -> None:
+    def __init__(self, path: Path, info: MediaInfo | None = None, threads: int = 0) -> None:
+        self._threads = threads
         self.info = info or probe(path)
         if self.info.video is None:
             raise MediaError(f"{path} has no picture")
         self.video: VideoInfo = self.info.video
         aspect = self.video.format.sample_aspect
         self._aspect = 1 / aspect if self.video.turn.sideways else aspect
+        self._container: Any = None
+        self._stream: Any = None
         self._decoded: Iterator[Any] | None = None
         self._next = 0
-        self._open()
         self._last: tuple[int, Picture] | None = None
+        self._open()
 
     def _open(self) -> None:
         """Open the file, ready to be read from its beginning."""
@@ -46,13 +49,15 @@ class VideoSource:
         self._container = self._entered.__enter__()
         self._stream = next(iter(self._container.streams.video))
         self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = self._threads
         self._untouched = True
 
     def close(self) -> None:
-        """Close the file."""
-        self._decoded = None
+        """Close the file, and let go of its decoder, which holds pictures."""
+        self._decoded = self._last = None
         with suppress(FFmpegError):
             self._entered.__exit__(None, None, None)
+        self._container = self._stream = None
 
     def __enter__(self) -> VideoSource:
         return self
@@ -192,7 +197,7 @@ class SequenceSource(VideoSource):
         return recoded(picture, format)
 
 
-def open_video(info: MediaInfo) -> VideoSource:
-    """A file or a sequence, open for reading."""
+def open_video(info: MediaInfo, threads: int = 0) -> VideoSource:
+    """A file or a sequence, open for reading, decoded by so many threads; 0: as many as there are cores."""
     sequence = info.video is not None and info.video.files is not None
-    return SequenceSource(info.path, info) if sequence else VideoSource(info.path, info)
+    return (SequenceSource if sequence else VideoSource)(info.path, info, threads)

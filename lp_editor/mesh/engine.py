@@ -28,7 +28,7 @@ from lp_editor.mesh.shape import MeshMotion, Person, at_rest, played, recorded, 
 from lp_editor.recording import SHAPES, Recording
 from lp_editor.render.compositor import apply_patches
 
-VERSION = 11
+VERSION = 15
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40
@@ -156,7 +156,7 @@ def _played(person: Person, picture: FacePicture, driver: Performed, response: R
     """Small pictures of a face at a driver's moments."""
     filmed = _filmed(person, picture)
     moments = played(filmed, driver, response)
-    return [Played(_drawn(picture, filmed, m), to_local(m.points, m.pose), m.pose) for m in moments]
+    return [Played(_drawn(picture, filmed, m), to_local(m.points, m.pose), m.pose, meant) for m, meant in moments]
 
 
 def _filmed(person: Person, picture: FacePicture) -> MeshMotion:

@@ -15,12 +15,15 @@ from typing import TypeAlias
 
 import numpy as np
 
+from lp_editor.controls import COLUMN, HIGH, LOW
 from lp_editor.face import Face, FacePicture, Image
 from lp_editor.faces.canonical import Pose, procrustes, to_frame, to_local
 from lp_editor.faces.measure import pose_angles
 from lp_editor.faces.model import Landmarker
 from lp_editor.mesh.bases import Array, measured
 from lp_editor.mesh.calibration import reduced
+
+ANGLES = [COLUMN[name] for name in ("pitch", "yaw", "roll")]
 
 MOMENTS = 24
 """Moments of a driver that are tried, twice: three or four seconds."""
@@ -35,10 +38,14 @@ SHAPES_TOLD_APART = 12
 """Principal shapes of the moments that the response is linear in, beside the three turns."""
 
 TURNS = 3
-"""Features that are turns of the head. They explain what is seen but are not anticipated: the face would be bent sideways."""
+"""Features that are turns of the head. They explain what is seen of the shape but are not anticipated in it: the face would
+be bent sideways."""
 
 RIDGE = 0.2
 """Of the number of moments: what weights cost, features being of size 1. From 0.1 to 0.5 moments left out are foretold alike."""
+
+RIDGE_OF_TURNS = 0.04
+"""The same for how the head is held, which is three numbers and not a thousand."""
 
 ANTICIPATED = 0.8
 """How much of what is foretold is. Chosen on two portraits led by two films: with 1.1 as many signals follow, more of those
@@ -46,6 +53,9 @@ at rest move, and pitch is read up to 0.8 degrees further off."""
 
 STEPS = 3
 """What is anticipated has a response too: so often it is looked at again."""
+
+MOST_TURNED = 6.0
+"""Degrees that a head is turned at most to be seen as it is asked for."""
 
 LEAST = 0.02
 """Added to the size of each feature, so that one that never varies stays small: cm, and tens of degrees."""
@@ -62,7 +72,8 @@ DEGREES = 25.0
 
 @dataclass(frozen=True)
 class Performed:
-    """Moments of a person that differ most: shapes off the rest (M, 478, 3) cm, and turns off the usual pose (M, 3, 3)."""
+    """Moments of a person that differ most: shapes off the rest (M, 478, 3) cm, and turns off the usual pose, (M, 3) degrees
+    within the range of the controls."""
 
     shapes: Array
     turns: Array
@@ -88,17 +99,20 @@ def performed(shapes: Array, poses: Sequence[Pose], rest: Array) -> Performed:
     while len(at) < min(MOMENTS, len(told)) and away.max() > 0:
         at.append(int(away.argmax()))
         away = np.minimum(away, np.linalg.norm(told - told[at[-1]], axis=1))
-    level = poses[int(np.abs(angles - np.median(angles, axis=0)).max(1).argmin())].rotation
-    return Performed(shapes[at] - rest, np.array([poses[i].rotation @ level.T for i in at]))
+    level = angles[np.abs(angles - np.median(angles, axis=0)).max(1).argmin()]
+    turns = (angles[at] - level + 180) % 360 - 180
+    return Performed(shapes[at] - rest, np.clip(turns, LOW[ANGLES], HIGH[ANGLES]))
 
 
 @dataclass(frozen=True)
 class Played:
-    """One moment tried: the picture that came of it, and the shape (478, 3) cm and the pose that were asked for."""
+    """One moment tried: the picture that came of it, the shape (478, 3) cm and the pose that were drawn, and the angles that
+    it is to be seen at, (3,) degrees: heads are drawn further turned than they are to be seen."""
 
     pixels: Image
     shape: Array
     pose: Pose
+    meant: Array
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,7 @@ class Response:
     """How far from where they are asked a face's landmarks are seen, off the mean: linear in the shape and the turn.
 
     ``middle`` (478, 3) is the mean shape; ``axes`` (K, 1434) its principal changes; ``level`` (3,) the mean pose in degrees;
-    ``sizes`` (K + 3,) of the features; ``weights`` (K + 3, 1434) cm.
+    ``sizes`` (K + 3,) of the features; ``weights`` (K + 3, 1434) cm; ``turning`` (K + 3, 3) degrees.
     """
 
     middle: Array
@@ -114,24 +128,39 @@ class Response:
     level: Array
     sizes: Array
     weights: Array
+    turning: Array
 
-    def features(self, shape: Array, pose: Pose) -> Array:
-        """Of a shape (478, 3) cm held in a pose, about 1 each, (K + 3,)."""
-        turned = (np.array(pose_angles(pose)) - self.level) / 10
+    def features(self, shape: Array, angles: Array) -> Array:
+        """Of a shape (478, 3) cm held at angles (3,) in degrees, about 1 each, (K + 3,)."""
+        turned = (angles - self.level) / 10
         return np.concatenate([self.axes @ (shape - self.middle).ravel(), turned]) / self.sizes
 
     def anticipated(self, shape: Array, pose: Pose, start: tuple[Array, Pose] | None) -> Array:
         """What to add to a shape so that it is seen as it is, (478, 3) cm; with ``start``, nothing for that shape and pose."""
-        before = np.zeros_like(self.sizes) if start is None else self.features(*start)
+        angles = np.array(pose_angles(pose))
+        before = np.zeros_like(self.sizes) if start is None else self.features(start[0], np.array(pose_angles(start[1])))
         move = np.zeros_like(shape)
         for _ in range(STEPS):
-            off = (self.features(shape + move, pose) - before)[:-TURNS] @ self.weights[:-TURNS]
+            off = (self.features(shape + move, angles) - before)[:-TURNS] @ self.weights[:-TURNS]
             move = -ANTICIPATED * off.reshape(shape.shape)
         return move
 
+    def aimed(self, shape: Array, pose: Pose, start: tuple[Array, Pose]) -> Array:
+        """What to add to a head's angles so that it is seen in a pose, (3,) degrees; nothing for the shape and pose ``start``.
 
-def learned(asked: Array, poses: Sequence[Pose], seen: Array) -> Response:
-    """The response that explains what was seen, (N, 478, 3) cm, of what was asked, by ridge regression."""
+        A driver's open mouth was read as a nod, too: a face that follows both is seen to nod twice.
+        """
+        angles, turn = np.array(pose_angles(pose)), np.zeros(3)
+        before = self.features(start[0], np.array(pose_angles(start[1])))
+        for _ in range(STEPS):
+            off = (self.features(shape, angles + turn) - before) @ self.turning
+            turn = np.clip(-off, -MOST_TURNED, MOST_TURNED)
+        return turn
+
+
+def learned(asked: Array, poses: Sequence[Pose], seen: Array, turned: Array) -> Response:
+    """The response that explains what was seen of what was asked, (N, 478, 3) cm, and how far from where they were meant
+    to be heads were seen ``turned``, (N, 3) degrees, by ridge regression."""
     middle = asked.mean(0)
     flat = (asked - middle).reshape(len(asked), -1)
     axes = np.linalg.svd(flat, full_matrices=False)[2][:SHAPES_TOLD_APART]
@@ -141,9 +170,12 @@ def learned(asked: Array, poses: Sequence[Pose], seen: Array) -> Response:
     sizes = features.std(0) + LEAST
     features = features / sizes
     off = (seen - asked - (seen - asked).mean(0)).reshape(len(asked), -1)
-    ridge = RIDGE * len(asked) * np.eye(len(sizes))
-    weights = np.linalg.solve(features.T @ features + ridge, features.T @ off)
-    return Response(middle, axes, level, sizes, _as_expressions(weights))
+    turned = turned - turned.mean(0)
+    weights, turning = (
+        np.linalg.solve(features.T @ features + cost * len(asked) * np.eye(len(sizes)), features.T @ found)
+        for cost, found in ((RIDGE, off), (RIDGE_OF_TURNS, turned))
+    )
+    return Response(middle, axes, level, sizes, _as_expressions(weights), turning)
 
 
 def _as_expressions(moves: Array) -> Array:
@@ -178,23 +210,25 @@ class Rehearsals:
 
     def _rehearsed(self, driver: Performed) -> Response | None:
         """Learned as asked for, and again with what that taught: it asks for shapes that were not tried yet."""
-        pairs: list[tuple[Played, Array]] = []
+        pairs: list[tuple[Played, Array, Array]] = []
         response = None
         with Landmarker() as eye:
             for _ in range(ROUNDS):
                 for played in self._play(self._frames[0], driver, response):
                     face = next(iter(eye(played.pixels)), None)
                     if face is not None:
-                        pairs.append((played, _aligned(face, played)))
+                        pairs.append((played, *_aligned(face, played)))
                 if len(pairs) < FEWEST:
                     return None
-                asked, seen = np.array([played.shape for played, _ in pairs]), np.array([shape for _, shape in pairs])
-                response = learned(asked, [played.pose for played, _ in pairs], seen)
+                tried, seen, turned = zip(*pairs, strict=True)
+                asked = np.array([played.shape for played in tried])
+                response = learned(asked, [played.pose for played in tried], np.array(seen), np.array(turned))
         return response
 
 
-def _aligned(face: Face, played: Played) -> Array:
-    """The shape that is seen, (478, 3) cm, as it lies against the one asked for: how the head is held is not the shape's."""
+def _aligned(face: Face, played: Played) -> tuple[Array, Array]:
+    """The shape that is seen, (478, 3) cm, as it lies against the one drawn, and how far off the head is held, (3,) degrees."""
     points, meant = face.points.astype(np.float64), to_frame(played.shape, played.pose)
-    off = to_local(points, procrustes(points)) - to_local(meant, procrustes(meant))
-    return np.asarray(played.shape + off)
+    pose = procrustes(points)
+    off = to_local(points, pose) - to_local(meant, procrustes(meant))
+    return np.asarray(played.shape + off), np.array(pose_angles(pose)) - played.meant

@@ -18,7 +18,7 @@ from lp_editor.faces.canonical import Pose, procrustes, to_frame, to_local
 from lp_editor.faces.measure import EYEBALL, REST_Y, eye_ratio, lip_ratio, pose_angles
 from lp_editor.mesh.bases import GAZE, Array, bases, eye_window, measured, measured_names, rest_points, step
 from lp_editor.mesh.calibration import Strengths
-from lp_editor.mesh.rehearsal import Performed, Rehearsals, Response
+from lp_editor.mesh.rehearsal import ANGLES, Performed, Rehearsals, Response
 
 Row = NDArray[np.float64]
 
@@ -86,6 +86,8 @@ class MeshMotion:
     points: Array
     pose: Pose
     person: Person
+    unled: Pose | None = None
+    """The pose before a driver turned the head; None where none did."""
 
     def toward(self, other: MeshMotion, weight: float) -> MeshMotion:
         """This motion moved ``weight`` of the way to another; landmarks go straight, the head turns evenly."""
@@ -368,32 +370,43 @@ def transferred(
     base = driver.person.at_rest if reference is None else to_local(reference.points, reference.pose)
     start = source.person.at_rest if reference is None else own
     parts = parts_of(regions)
-    pose = source.pose
+    pose, unled = source.pose, source.unled
     if "pose" in parts:
-        first = np.eye(3) if reference is None else reference.pose.rotation.T @ source.pose.rotation
-        pose = _turned(source, own, driver.pose.rotation @ first, strength)
+        unled = unled or source.pose
+        pose = _turned(source, own, _turn(driver.pose, (reference or source).pose), strength)
     if parts == ("pose",):
-        return MeshMotion(to_frame(own, pose), pose, source.person)
+        return MeshMotion(to_frame(own, pose), pose, source.person, unled)
     reach = _reach(parts, strength)
     moved = _kept(own, own + reach * (start + (theirs - base) - own))
     response = None if source.person.rehearsals is None else source.person.rehearsals.of(driver.person.performed)
     if response is not None:
         still = None if reference is None else (own, source.pose)
         moved = _kept(own, moved + reach * response.anticipated(moved, pose, still))
-    return MeshMotion(to_frame(moved, pose), pose, source.person)
+        if unled is not None:
+            pose = _aimed(pose, response.aimed(moved, pose, (own, unled)))
+    return MeshMotion(to_frame(moved, pose), pose, source.person, unled)
 
 
-def played(filmed: MeshMotion, driver: Performed, response: Response | None) -> list[MeshMotion]:
-    """A face held as at each of a driver's moments: its shape off its rest, its head turned off how it is held."""
+def _aimed(pose: Pose, turn: Array) -> Pose:
+    """A head turned by some degrees more about the neck."""
+    turned = rotation(*(np.array(pose_angles(pose)) + turn))
+    return Pose(pose.scale, turned, pose.shift + pose.scale * (pose.rotation @ NECK - turned @ NECK))
+
+
+def played(filmed: MeshMotion, driver: Performed, response: Response | None) -> list[tuple[MeshMotion, Array]]:
+    """A face held as at each of a driver's moments: its shape off its rest, its head turned off how it is held; and the
+    angles that it is to be seen at, (3,) degrees."""
     own, made = to_local(filmed.points, filmed.pose), []
     start = filmed.person.at_rest
     reach = _reach(PARTS, 1.0)
     for shape, turn in zip(driver.shapes, driver.turns, strict=True):
         moved = _kept(own, own + reach * (start + shape - own))
-        pose = _turned(filmed, own, turn @ filmed.pose.rotation, 1.0)
+        pose = _turned(filmed, own, turn, 1.0)
         if response is not None:
             moved = _kept(own, moved + reach * response.anticipated(moved, pose, None))
-        made.append(MeshMotion(to_frame(moved, pose), pose, filmed.person))
+            pose = _aimed(pose, response.aimed(moved, pose, (own, filmed.pose)))
+        meant = np.array(pose_angles(filmed.pose)) + turn
+        made.append((MeshMotion(to_frame(moved, pose), pose, filmed.person), meant))
     return made
 
 
@@ -408,15 +421,22 @@ def _kept(before: Array, after: Array) -> Array:
     return _with_lids(_with_lips(before, after))
 
 
-def _turned(source: MeshMotion, local: Array, rotation: Array, strength: float) -> Pose:
-    """The pose turned towards a rotation, within the range of the controls, as far as it reads as asked."""
-    turn = np.subtract(pose_angles(replace(source.pose, rotation=rotation)), pose_angles(source.pose))
+def _turned(source: MeshMotion, local: Array, turn: Array, strength: float) -> Pose:
+    """The pose turned by pitch, yaw and roll, (3,) degrees, as far as it reads as asked."""
     offsets = np.zeros(len(COLUMN))
-    columns = [COLUMN[name] for name in ("pitch", "yaw", "roll")]
-    offsets[columns] = strength * np.clip((turn + 180) % 360 - 180, LOW[columns], HIGH[columns])
+    offsets[ANGLES] = strength * turn
     if source.person.strengths is not None:
         offsets = source.person.strengths.applied(offsets)
     return _posed(source.pose, offsets, float(np.linalg.norm(local[234] - local[454])))
+
+
+def _turn(pose: Pose, start: Pose) -> Array:
+    """Pitch, yaw and roll from one pose to another, (3,) degrees, within the range of the controls.
+
+    They are told apart, not as one rotation: whoever follows a nod nods about the own axis, however the own head is turned.
+    """
+    turn = np.subtract(pose_angles(pose), pose_angles(start))
+    return np.asarray(np.clip((turn + 180) % 360 - 180, LOW[ANGLES], HIGH[ANGLES]))
 
 
 def _with_lids(local: Array) -> Array:

@@ -34,7 +34,7 @@ class LocalExecutor:
     """Threads on this machine. Decoding, OpenCV and encoding all run outside Python's lock."""
 
     def __init__(self, workers: int | None = None) -> None:
-        self._workers = workers or max(1, min(cpu_count() or 1, 8))
+        self.workers = workers or max(1, min(cpu_count() or 1, 8))
 
     def run(self, work: ChunkWork, chunks: Sequence[Chunk]) -> None:
         """See `Executor.run`. Each worker takes neighbouring chunks, so that its files are read straight on."""
@@ -43,10 +43,10 @@ class LocalExecutor:
             for chunk in part:
                 work.make(chunk)
 
-        if self._workers == 1 or len(chunks) <= 1:
+        if self.workers == 1 or len(chunks) <= 1:
             return share(chunks)
-        with _cores.shared(self._workers), ThreadPoolExecutor(self._workers) as pool:
-            futures = [pool.submit(share, part) for part in shares(chunks, self._workers)]
+        with _cores.shared(self.workers), ThreadPoolExecutor(self.workers) as pool:
+            futures = [pool.submit(share, part) for part in shares(chunks, self.workers)]
             try:
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             finally:
@@ -112,4 +112,5 @@ def make_missing(work: ChunkWork, chunks: Sequence[Chunk], executor: Executor, p
     """Have an executor make those of some chunks, or of a part of them, that are not there yet."""
     todo = work.todo(chunks if part is None else part.of(chunks))
     done = work.report.rendered + work.report.found
+    work.stage.sources.shared_by(min(getattr(executor, "workers", 1), len(todo)))
     executor.run(replace(work, total=done + sum(chunk.count for chunk in todo), halt=Event()), todo)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
+from os import cpu_count
 from pathlib import Path
 from threading import Lock
 
@@ -144,6 +145,15 @@ class Sources:
         self._infos = {info.path: info for info in infos}
         self._idle: dict[Path, list[VideoSource]] = {}
         self._lock = Lock()
+        self._threads = 0
+
+    def shared_by(self, users: int) -> None:
+        """From now on so many read at the same time: what is opened decodes on its part of the cores.
+
+        More threads gain nothing then, and each holds some pictures. What lies open and idle is closed.
+        """
+        self.close()
+        self._threads = max(1, (cpu_count() or 1) // users) if users > 1 else 0
 
     @contextmanager
     def lent(self, path: Path, at: int = 0) -> Iterator[VideoSource]:
@@ -154,7 +164,7 @@ class Sources:
             source = nearest
             if nearest is not None:
                 waiting.remove(nearest)
-        source = source or open_video(self._infos[path] if path in self._infos else probe(path))
+        source = source or open_video(self._infos[path] if path in self._infos else probe(path), self._threads)
         try:
             yield source
         finally:

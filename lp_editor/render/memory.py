@@ -15,8 +15,9 @@ from lp_editor.media.buffers import planes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """glibc's numbers of the options (malloc.h)."""
 
-LARGE = 32 << 20
-"""Bytes from which on a block is the system's own: the most that glibc takes."""
+LARGE = 1 << 20
+"""Bytes from which on a block is the system's own, and goes back to it: encoders take such blocks anew for every chunk, and
+between them the heap grew by a tenth from 10 seconds of film to 3 minutes (benchmarks/memory.py)."""
 
 PATIENCE = 6
 """Calls of `return_free_pages` to one that does it."""
@@ -43,9 +44,8 @@ def _keep() -> None:
     """Let the memory of pictures be used again for the next ones, in one heap for all threads.
 
     A block fresh from the system is cleared page by page when it is first written to: left alone, that was two fifths of
-    what surrounds an engine (benchmarks/pipeline.py: 50 ms a frame, 30 with this). One heap, because each thread's own
-    grows ragged; what lies free in it goes back every few chunks (`return_free_pages`). Systems with another C library are
-    left as they are.
+    what surrounds an engine (benchmarks/pipeline.py). One heap, because each thread's own grows ragged; what lies free in
+    it goes back every few chunks (`return_free_pages`). Systems with another C library are left as they are.
     """
     mallopt = getattr(_libc(), "mallopt", None)
     if mallopt is not None:

@@ -5,13 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lp_editor.controls import Controls, Part
+from lp_editor.controls import Controls, Part, Region
 from lp_editor.face import FacePicture, FaceTrack
 from lp_editor.faces.canonical import Pose, to_local
+from lp_editor.faces.measure import pose_angles
 from lp_editor.mesh.bases import Array, measured, measured_names, rest_points
 from lp_editor.mesh.engine import MeshEngine, MeshLook
-from lp_editor.mesh.rehearsal import FEWEST, MOMENTS, Performed, Played, Rehearsals, Response, learned, performed
-from lp_editor.mesh.shape import MeshMotion, rotation
+from lp_editor.mesh.rehearsal import (
+    FEWEST,
+    MOMENTS,
+    MOST_TURNED,
+    Performed,
+    Played,
+    Rehearsals,
+    Response,
+    learned,
+    performed,
+)
+from lp_editor.mesh.shape import PITCH_GAIN, MeshMotion, rotation
 
 ENGINE = MeshEngine()
 LEVEL = Pose(10.0, np.eye(3), np.zeros(3))
@@ -34,7 +45,13 @@ def misread(shapes: Array) -> Array:
 
 
 def response(shapes: Array) -> Response:
-    return learned(shapes, [LEVEL] * len(shapes), misread(shapes))
+    return learned(shapes, [LEVEL] * len(shapes), misread(shapes), held(shapes))
+
+
+def held(shapes: Array) -> Array:
+    """How a head is read that nobody turned: an open jaw for a nod of four degrees."""
+    opened = ((shapes - rest_points()) * JAW).sum((1, 2)) / (JAW * JAW).sum()
+    return np.asarray(opened[:, None] * [4.0, 0.0, 0.0])
 
 
 def test_what_is_anticipated_is_seen_nearer_to_what_was_asked() -> None:
@@ -49,19 +66,32 @@ def test_what_is_anticipated_is_seen_nearer_to_what_was_asked() -> None:
 
 def test_an_eye_that_sees_what_is_there_teaches_nothing() -> None:
     shapes = acted()
-    known = learned(shapes, [LEVEL] * len(shapes), shapes + 0.1)
+    known = learned(shapes, [LEVEL] * len(shapes), shapes + 0.1, np.ones((len(shapes), 3)))
     assert np.abs(known.anticipated(shapes[3], LEVEL, None)).max() < 1e-6
+    assert np.abs(known.aimed(shapes[3], LEVEL, (shapes[0], LEVEL))).max() < 1e-6
 
 
 def test_nothing_is_anticipated_where_a_change_begins() -> None:
     shapes = acted()
     assert np.abs(response(shapes).anticipated(shapes[4], LEVEL, (shapes[4], LEVEL))).max() < 1e-9
+    assert np.abs(response(shapes).aimed(shapes[4], LEVEL, (shapes[4], LEVEL))).max() < 1e-9
+
+
+def test_an_opened_jaw_that_is_read_as_a_nod_is_nodded_against() -> None:
+    shapes = acted()
+    known = response(shapes)
+    for shape in (rest_points() + JAW, rest_points() + 0.5 * JAW + SMILE):
+        turn = known.aimed(shape, LEVEL, (rest_points(), LEVEL))
+        wanted = -held(shape[None])[0]
+        assert np.abs(turn - wanted).max() < 0.25 * np.abs(wanted).max()
+    far = rest_points() + 10 * JAW
+    assert np.abs(known.aimed(far, LEVEL, (rest_points(), LEVEL))).max() <= MOST_TURNED
 
 
 def test_no_face_is_turned_to_be_seen_right() -> None:
     shapes = acted()
     bent = shapes + np.linspace(0, 0.5, len(shapes))[:, None, None] * [1.0, 0, 0]  # all of it goes to the side
-    move = learned(shapes, [LEVEL] * len(shapes), bent).anticipated(shapes[-1], LEVEL, None)
+    move = learned(shapes, [LEVEL] * len(shapes), bent, np.zeros((len(shapes), 3))).anticipated(shapes[-1], LEVEL, None)
     assert np.abs(move.mean(0)).max() < 0.05
 
 
@@ -73,7 +103,7 @@ def test_the_moments_tried_are_those_that_differ_most() -> None:
     told = performed(shapes, poses, rest_points())
     assert len(told.shapes) == 4  # at rest, a smile, an open mouth, a turn
     assert any(np.allclose(shape, SMILE) for shape in told.shapes)
-    assert any(np.allclose(turn, rotation(0, 20, 0)) for turn in told.turns)
+    assert any(np.allclose(turn, (0, 20, 0)) for turn in told.turns)
     assert len(performed(acted(200), [LEVEL] * 200, rest_points()).shapes) == MOMENTS
     assert told.name != performed(shapes[:50], poses[:50], rest_points()).name
 
@@ -83,7 +113,7 @@ def test_each_driver_is_rehearsed_once_and_one_that_shows_little_never(face: Fac
 
     def play(picture: FacePicture, driver: Performed, response: Response | None) -> list[Played]:
         asked.append(driver)
-        return [Played(picture.pixels, rest_points() + shape, LEVEL) for shape in driver.shapes]
+        return [Played(picture.pixels, rest_points() + shape, LEVEL, np.zeros(3)) for shape in driver.shapes]
 
     driver = performed(acted(), [LEVEL] * 40, rest_points())
     known = Rehearsals([face], play)
@@ -97,7 +127,9 @@ def test_a_face_that_is_lost_learns_nothing(face: FacePicture) -> None:
     driver = performed(acted(), [LEVEL] * 40, rest_points())
 
     def blank(picture: FacePicture, driver: Performed, response: Response | None) -> list[Played]:
-        return [Played(np.zeros_like(picture.pixels), rest_points() + shape, LEVEL) for shape in driver.shapes]
+        return [
+            Played(np.zeros_like(picture.pixels), rest_points() + shape, LEVEL, np.zeros(3)) for shape in driver.shapes
+        ]
 
     assert Rehearsals([face], blank).of(driver) is None
 
@@ -136,5 +168,31 @@ def test_a_face_follows_otherwise_once_rehearsed_and_the_same_each_time(
 def test_a_change_of_nothing_stays_nothing_for_a_rehearsed_face(face: FacePicture, leader: list[MeshMotion]) -> None:
     studied = ENGINE.study(FaceTrack(1, 0, [face.face]), lambda at: [face] * len(at))
     filmed = ENGINE.analyze(studied, [face])
-    same = ENGINE.transfer(filmed, leader[3:4], leader[3], ("mouth", "brows", "eyes"), [1.0])[0]
-    assert np.abs(same.points - filmed[0].points)[:, :2].max() < 0.05
+    ways: tuple[tuple[Part | Region, ...], ...] = (("mouth", "brows", "eyes"), ("pose",), ("mouth", "brows", "eyes", "pose"))
+    for parts in ways:
+        same = ENGINE.transfer(filmed, leader[3:4], leader[3], parts, [1.0])[0]
+        assert np.abs(same.points - filmed[0].points)[:, :2].max() < 0.05
+
+
+def test_a_head_is_aimed_only_where_it_follows_too(face: FacePicture, leader: list[MeshMotion]) -> None:
+    studied = ENGINE.study(FaceTrack(1, 0, [face.face]), lambda at: [face] * len(at))
+    filmed = ENGINE.analyze(studied, [face])
+    expressions: tuple[Part | Region, ...] = ("mouth", "brows", "eyes")
+    alone = ENGINE.transfer(filmed, leader[7:8], None, expressions, [1.0])[0]
+    assert np.array_equal(alone.pose.rotation, filmed[0].pose.rotation)
+    led = ENGINE.transfer(filmed, leader[7:8], leader[0], ("pose",), [1.0])
+    both = ENGINE.transfer(led, leader[7:8], None, expressions, [1.0])[0]
+    apart = np.subtract(pose_angles(both.pose), pose_angles(led[0].pose))
+    assert 0.05 < np.abs(apart).max() <= MOST_TURNED
+
+
+def test_who_follows_a_nod_nods_about_the_own_axis(face: FacePicture, look: MeshLook) -> None:
+    (held,) = ENGINE.analyze(look, [face])
+    start = replace(LEVEL, rotation=rotation(0, 0, 0))
+    nod = replace(LEVEL, rotation=rotation(12, 0, 0))
+    sideways = replace(held, pose=replace(held.pose, rotation=rotation(0, 30, 0)))
+    driver = [MeshMotion(held.points, pose, held.person) for pose in (nod, start)]
+    person = replace(held.person, strengths=None)
+    (made,) = ENGINE.transfer([replace(sideways, person=person)], driver[:1], driver[1], ("pose",), [1.0])
+    turn = np.subtract(pose_angles(made.pose), pose_angles(sideways.pose))
+    assert turn == pytest.approx((12 * PITCH_GAIN, 0, 0), abs=0.01)
