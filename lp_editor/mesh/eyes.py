@@ -352,7 +352,7 @@ def _close(
     # lashes are never lighter than half the skin, however fair: a closed eye without its line looks unfinished
     dark = np.minimum(np.percentile(crop[at[:, 1], at[:, 0]], 10, axis=0), 0.5 * np.median(crop, axis=(0, 1)))
     colour = np.broadcast_to(dark, (part.height, part.width, 3)).astype(np.float32)
-    canvas.put(part, colour, np.asarray(lashes * 0.8 * min(1.0, 1.5 * made.closing), np.float32))
+    canvas.put(part, colour, np.asarray(lashes * 0.8 * min(1.0, 3.0 * made.closing), np.float32))
 
 
 def _skin(base: FloatImage, shape: FloatImage, width: float) -> FloatImage:

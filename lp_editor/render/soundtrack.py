@@ -51,8 +51,8 @@ def _row(sound: Heard) -> str:
     return sound.strip.key.rpartition("/")[0]
 
 
-EARLY = 4096
-"""Packets of sound that wait for the pictures, at most: 87 seconds of AAC at 48 kHz."""
+EARLY = 1024
+"""Packets of sound that wait for the pictures, at most: 22 seconds of AAC at 48 kHz, about a megabyte."""
 
 _FINENESS = ("u8", "s16", "s24", "s32", "flt", "dbl", "s64")
 """Sample formats, coarsest first."""
