@@ -6,7 +6,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Recording:
     """``shapes`` (N, 52) in the order of `SHAPES`, 0 at rest to 1; ``poses`` (N, 3) pitch, yaw, roll in degrees, with
     the signs of the controls; ``rate`` frames a second. ``motions`` are arrays, a row a frame, that one engine knows as they are.
 
-    ``rest`` is the frame that is nearest to a face at rest.
+    ``rest`` is the frame that is nearest to a face at rest; ``whole`` the recording that this is some frames of.
     """
 
     rate: Fraction
@@ -56,6 +56,7 @@ class Recording:
     poses: FloatArray
     motions: Mapping[str, NDArray[Any]] | None = None
     rest: int | None = None
+    whole: Recording | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -69,7 +70,7 @@ class Recording:
         """Some of its frames, in the order asked; the rest among them is not told."""
         at = list(frames)
         motions = None if self.motions is None else {name: rows[at] for name, rows in self.motions.items()}
-        return Recording(self.rate, self.shapes[at], self.poses[at], motions)
+        return Recording(self.rate, self.shapes[at], self.poses[at], motions, whole=self.whole or self)
 
     def mirrored(self) -> Recording:
         """Left for right. What only one engine knows is left out: it cannot be mirrored here."""

@@ -28,7 +28,7 @@ from lp_editor.mesh.shape import MeshMotion, Person, at_rest, played, recorded, 
 from lp_editor.recording import SHAPES, Recording
 from lp_editor.render.compositor import apply_patches
 
-VERSION = 16
+VERSION = 17
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40
@@ -36,6 +36,9 @@ STUDIED = 40
 
 LOOKED_AT = 300
 """Faces of a track that are looked at, spread over it."""
+
+REMEMBERED = 8
+"""Recordings of which it is kept in mind what they say."""
 
 TRIED = 4
 """Frames of a track, spread over it, that the strength of controls may be tried on."""
@@ -55,11 +58,14 @@ class MeshLook:
 
 
 class MeshEngine:
-    """See `lp_editor.engine.Engine`. Stateless: any number of threads may share one."""
+    """See `lp_editor.engine.Engine`. Any number of threads may share one."""
 
     name = "mesh"
     keeps_patches = False
     knows_rest = True
+
+    def __init__(self) -> None:
+        self._acted: dict[int, tuple[Recording, Performed]] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -114,7 +120,17 @@ class MeshEngine:
 
     def recorded(self, recording: Recording) -> list[MeshMotion]:
         """The average face held as a recording says."""
-        return recorded(recording.shapes, recording.poses, SHAPES)
+        return recorded(recording.shapes, recording.poses, SHAPES, self._performed(recording.whole or recording))
+
+    def _performed(self, recording: Recording) -> Performed:
+        """What a recording says in all, worked out once for each of the last few."""
+        known = self._acted.get(id(recording))
+        if known is None or known[0] is not recording:
+            known = recording, _acted(recording)
+            if len(self._acted) >= REMEMBERED:
+                self._acted.clear()
+            self._acted[id(recording)] = known
+        return known[1]
 
     def synthesize(
         self, look: MeshLook, faces: Sequence[FacePicture], filmed: Sequence[MeshMotion], motions: Sequence[MeshMotion]
@@ -150,6 +166,13 @@ def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:
     filmed = _filmed(person, picture)
     nothing = np.zeros(len(TARGETS))
     return _drawn(picture, filmed, retargeted(filmed, offsets, nothing, nothing, np.zeros(len(REGIONS))))
+
+
+def _acted(recording: Recording) -> Performed:
+    """What a recording says, from some of its frames."""
+    at = np.unique(np.linspace(0, len(recording) - 1, LOOKED_AT).astype(int))
+    made = recorded(recording.shapes[at], recording.poses[at], SHAPES)
+    return performed(np.stack([to_local(m.points, m.pose) for m in made]), [m.pose for m in made], rest_points())
 
 
 def _played(person: Person, picture: FacePicture, driver: Performed, response: Response | None) -> list[Played]:

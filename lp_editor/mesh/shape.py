@@ -463,10 +463,15 @@ def _without_expression(face: Face) -> Array:
     return np.asarray(local - np.tensordot(values, measured(), 1))
 
 
-def recorded(shapes: Array, poses: Array, names: Sequence[str]) -> list[MeshMotion]:
-    """The average face, held as rows of blendshapes (N, len(names)) and poses (N, 3) in degrees say."""
+def recorded(
+    shapes: Array, poses: Array, names: Sequence[str], performed: Performed | None = None
+) -> list[MeshMotion]:  # fmt: skip
+    """The average face, held as rows of blendshapes (N, len(names)) and poses (N, 3) in degrees say.
+
+    ``performed`` is what it is seen to do in all.
+    """
     rest = rest_points()
-    person = Person({"left": 0.3, "right": 0.3}, 0.1, rest, None, rest)
+    person = Person({"left": 0.3, "right": 0.3}, 0.1, rest, None, rest, performed)
     known = [names.index(name) for name in measured_names()]
     moves = np.tensordot(shapes[:, known], measured(), 1)  # (N, 478, 3)
     made = []

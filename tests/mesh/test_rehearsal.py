@@ -1,6 +1,7 @@
 """Rehearsals: what a face is seen to do is learned from a few moments of a driver, and asked for the other way."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from lp_editor.mesh.rehearsal import (
     performed,
 )
 from lp_editor.mesh.shape import PITCH_GAIN, MeshMotion, rotation
+from lp_editor.recording import SHAPE_COLUMN, SHAPES, Recording
 
 ENGINE = MeshEngine()
 LEVEL = Pose(10.0, np.eye(3), np.zeros(3))
@@ -196,3 +198,30 @@ def test_who_follows_a_nod_nods_about_the_own_axis(face: FacePicture, look: Mesh
     (made,) = ENGINE.transfer([replace(sideways, person=person)], driver[:1], driver[1], ("pose",), [1.0])
     turn = np.subtract(pose_angles(made.pose), pose_angles(sideways.pose))
     assert turn == pytest.approx((12 * PITCH_GAIN, 0, 0), abs=0.01)
+
+
+def test_a_recording_is_rehearsed_in_all_whichever_of_its_frames_are_asked_for() -> None:
+    said = np.zeros((40, len(SHAPES)))
+    said[:, SHAPE_COLUMN["jawOpen"]] = 0.5 - 0.5 * np.cos(0.6 * np.arange(40))
+    whole = Recording(Fraction(25), said, np.zeros((40, 3)))
+    engine = MeshEngine()
+    (some,) = engine.recorded(whole.some(range(10, 30)).some([3]))
+    every = engine.recorded(whole)
+    assert np.array_equal(some.points, every[13].points)
+    assert some.person.performed is not None
+    assert some.person.performed is every[0].person.performed
+    (other,) = engine.recorded(Recording(Fraction(25), said[:1], np.zeros((1, 3))))
+    assert other.person.performed is not None
+    assert other.person.performed.name != some.person.performed.name
+
+
+def test_a_face_that_follows_a_recording_rehearses_it(face: FacePicture, look: MeshLook) -> None:
+    said = np.zeros((40, len(SHAPES)))
+    for name, pace in (("jawOpen", 0.6), ("mouthSmileLeft", 0.35), ("mouthSmileRight", 0.35), ("browInnerUp", 0.83)):
+        said[:, SHAPE_COLUMN[name]] = 0.5 - 0.5 * np.cos(pace * np.arange(40))
+    engine = MeshEngine()
+    driver = engine.recorded(Recording(Fraction(25), said, np.zeros((40, 3))))
+    studied = engine.study(FaceTrack(1, 0, [face.face]), lambda at: [face] * len(at))
+    parts: tuple[Part, ...] = ("mouth", "brows")
+    plain, told = (engine.transfer(engine.analyze(k, [face]), driver[8:9], None, parts, [1.0])[0] for k in (look, studied))
+    assert np.abs(plain.points - told.points)[:, :2].max() > 0.002 * face.face.width
