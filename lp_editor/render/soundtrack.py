@@ -51,8 +51,9 @@ def _row(sound: Heard) -> str:
     return sound.strip.key.rpartition("/")[0]
 
 
-EARLY = 1024
-"""Packets of sound that wait for the pictures, at most: 22 seconds of AAC at 48 kHz, about a megabyte."""
+EARLY = {"aac": 1024, "flac": 64}
+"""Packets of sound that wait for the pictures, at most: of AAC at 48 kHz 22 seconds, about a megabyte. PCM takes no time to
+encode, and much room."""
 
 _FINENESS = ("u8", "s16", "s24", "s32", "flt", "dbl", "s64")
 """Sample formats, coarsest first."""
@@ -75,14 +76,15 @@ def sound_tracks(
 
 @contextmanager
 def early(tracks: Sequence[Sound], output: Path, delivery: Delivery) -> Iterator[list[Sound]]:
-    """The tracks of an output, those that have to be encoded encoded from now on, in a thread of their own."""
+    """The tracks of an output, those whose encoding takes time encoded from now on, in a thread of their own each."""
+    depth = EARLY.get(delivery.sound_codec, 0)
     with ExitStack() as stack:
-        yield [_early(t, output, delivery, stack) if isinstance(t, SoundTrack) else t for t in tracks]
+        yield [_early(t, output, delivery, depth, stack) if depth and isinstance(t, SoundTrack) else t for t in tracks]
 
 
-def _early(track: SoundTrack, output: Path, delivery: Delivery, stack: ExitStack) -> Sound:
+def _early(track: SoundTrack, output: Path, delivery: Delivery, depth: int, stack: ExitStack) -> Sound:
     encoded = stack.enter_context(encoding(track, output, delivery))
-    return EncodedSound(encoded.stream, stack.enter_context(closing(ahead(encoded.packets, EARLY))))
+    return EncodedSound(encoded.stream, stack.enter_context(closing(ahead(encoded.packets, depth))))
 
 
 def _voices(

@@ -1,16 +1,20 @@
 """The program's sound, to the sample."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction as F
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lp_editor.media.codecs import Codec, Delivery
 from lp_editor.media.probe import AudioInfo
+from lp_editor.media.sink import EncodedSound, SoundTrack
 from lp_editor.render.mix import SoundFormat, Voice, mix, to_channels
+from lp_editor.render.soundtrack import EARLY, early
 from lp_editor.timeline.cut import Heard, Strip
 from lp_editor.timeline.model import Clip, Media, Span
 
@@ -110,3 +114,25 @@ def test_blocks_meet_without_a_seam_at_rates_that_do_not_divide() -> None:
 def test_the_mix_has_exactly_the_length_asked_for(seconds: F) -> None:
     blocks = list(mix([voice(ramp(10), F(0), F(1))], SoundFormat(RATE, 1, "flt"), seconds))
     assert sum(len(b) for b in blocks) == round(seconds * RATE)
+
+
+def test_sound_is_encoded_early_only_where_that_takes_time_and_only_so_much_of_it() -> None:
+    made: list[int] = []
+
+    def blocks() -> Iterator[NDArray[np.float64]]:
+        for i in range(100):
+            made.append(i)
+            yield np.zeros((96000, 2))
+
+    track = SoundTrack(48000, 2, "flt", blocks())
+    with early([track], Path("film.mov"), Delivery(Codec.PRORES)) as same:
+        assert same == [track]
+    assert not made
+    with early([track], Path("film.mp4"), Delivery(Codec.H264)) as sounding:
+        assert isinstance(sounding[0], EncodedSound)
+        held = -1
+        while len(made) > held:  # until it waits
+            held = len(made)
+            sleep(1)
+        assert 1 <= held <= EARLY["aac"] * 1024 // 96000 + 2
+        assert next(sounding[0].packets)[1] <= 0
