@@ -1,6 +1,7 @@
 """Writes files whole or not at all: under a temporary name beside their place, synced, then renamed.
 
-What is kept to be read again bears a seal, so that damage done to it on the disk is seen.
+What is kept to be read again bears a seal, so that damage done to it on the disk is seen. And the place of the files that
+other packages carry.
 """
 
 from __future__ import annotations

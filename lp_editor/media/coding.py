@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from lp_editor.media.layout import PQ, VideoFormat
 
 Floats = NDArray[np.float32]
+ValueT = TypeVar("ValueT", np.float32, np.float64)
 
 NODES = 4096
 """Samples of a display curve; straight between them."""
@@ -98,9 +100,9 @@ def code_matrix(format: VideoFormat) -> tuple[NDArray[np.float32], NDArray[np.fl
     """What takes RGB code values 0..1 to samples of the first three planes: (3, 3), and what is added, (3,)."""
     black, luma, chroma = format.ranges
     if format.layout.family == "rgb":
-        return np.eye(3, dtype=np.float32)[[1, 2, 0]] * np.float32(luma), np.zeros(3, np.float32)
+        return _shared(np.eye(3, dtype=np.float32)[[1, 2, 0]] * np.float32(luma)), _shared(np.zeros(3, np.float32))
     matrix = rgb_to_ypbpr(format) * np.array([[luma], [chroma], [chroma]], np.float32)
-    return matrix, np.array([black, format.grey_chroma, format.grey_chroma], np.float32)
+    return _shared(matrix), _shared(np.array([black, format.grey_chroma, format.grey_chroma], np.float32))
 
 
 @lru_cache(maxsize=64)
@@ -113,7 +115,13 @@ def rgb_matrix(format: VideoFormat) -> NDArray[np.float64]:
     else:
         scale = np.array([1 / luma, 1 / chroma, 1 / chroma])
         inverse = np.linalg.inv(rgb_to_ypbpr(format).astype(np.float64)) * scale
-    return np.column_stack([inverse, -inverse @ zero])
+    return _shared(np.column_stack([inverse, -inverse @ zero]))
+
+
+def _shared(values: NDArray[ValueT]) -> NDArray[ValueT]:
+    """The same array, which nobody may write into: it is handed out again."""
+    values.flags.writeable = False
+    return values
 
 
 def rgb_to_samples(rgb: Floats, format: VideoFormat) -> Floats:

@@ -65,7 +65,7 @@ class MeshEngine:
     knows_rest = True
 
     def __init__(self) -> None:
-        self._acted: dict[int, tuple[Recording, Performed]] = {}
+        self._recordings: dict[int, tuple[Recording, Performed]] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -120,16 +120,16 @@ class MeshEngine:
 
     def recorded(self, recording: Recording) -> list[MeshMotion]:
         """The average face held as a recording says."""
-        return recorded(recording.shapes, recording.poses, SHAPES, self._performed(recording.whole or recording))
+        return recorded(recording.shapes, recording.poses, SHAPES, self._told(recording.whole or recording))
 
-    def _performed(self, recording: Recording) -> Performed:
+    def _told(self, recording: Recording) -> Performed:
         """What a recording says in all, worked out once for each of the last few."""
-        known = self._acted.get(id(recording))
+        known = self._recordings.get(id(recording))
         if known is None or known[0] is not recording:
-            known = recording, _acted(recording)
-            if len(self._acted) >= REMEMBERED:
-                self._acted.clear()
-            self._acted[id(recording)] = known
+            known = recording, _told(recording)
+            if len(self._recordings) >= REMEMBERED:
+                self._recordings.clear()
+            self._recordings[id(recording)] = known
         return known[1]
 
     def synthesize(
@@ -168,7 +168,7 @@ def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:
     return _drawn(picture, filmed, retargeted(filmed, offsets, nothing, nothing, np.zeros(len(REGIONS))))
 
 
-def _acted(recording: Recording) -> Performed:
+def _told(recording: Recording) -> Performed:
     """What a recording says, from some of its frames."""
     at = np.unique(np.linspace(0, len(recording) - 1, LOOKED_AT).astype(int))
     made = recorded(recording.shapes[at], recording.poses[at], SHAPES)

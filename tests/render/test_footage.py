@@ -78,6 +78,21 @@ def test_of_several_open_files_the_one_that_need_not_seek_is_lent(filmed: Path) 
             assert found is early  # both stand behind it: the nearer one goes back
 
 
+def test_readers_that_share_the_cores_open_their_files_anew_with_a_part_of_them(
+    filmed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lp_editor.render.footage.cpu_count", lambda: 6)
+    with Sources() as sources:
+        with sources.lent(filmed) as alone:
+            assert alone._stream.codec_context.thread_count == 0  # as many as there are
+            whole = list(alone.frames(range(4)))
+        sources.shared_by(3)
+        assert alone._stream is alone._last is None  # closed, and its decoder gone
+        with sources.lent(filmed) as shared:
+            assert shared._stream.codec_context.thread_count == 2
+            assert all(a.equals(b) for a, b in zip(whole, shared.frames(range(4)), strict=True))
+
+
 def test_opencvs_threads_are_as_before_after_two_renders_at_once() -> None:
     before = cv2.getNumThreads()
     cv2.setNumThreads(3)
