@@ -35,6 +35,8 @@ def parts_of(regions: Iterable[Region | Part]) -> tuple[Part, ...]:
 
 
 FloatArray: TypeAlias = NDArray[np.float64]
+Rows: TypeAlias = slice | Sequence[int] | NDArray[np.intp]
+"""Some of the frames that controls are for."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class Controls:
     def __len__(self) -> int:
         return len(self.offsets)
 
-    def __getitem__(self, rows: slice | Sequence[int] | NDArray[np.intp]) -> Controls:
+    def __getitem__(self, rows: Rows) -> Controls:
         return Controls(self.offsets[rows], self.targets[rows], self.weights[rows], self.neutral[rows])
 
     def column(self, name: str) -> FloatArray:
@@ -194,3 +196,87 @@ class Controls:
             weights[:, a] = np.maximum(weights[:, a], weights[:, b])
             weights[:, b] = 0
         return Controls(self.offsets, targets, weights, self.neutral)
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """An array (T, N), of which only the columns that are not zero throughout are stored, under their numbers."""
+
+    size: int
+    numbers: NDArray[np.intp]
+    columns: FloatArray
+
+    @classmethod
+    def of(cls, whole: FloatArray) -> _Packed:
+        numbers = np.flatnonzero(whole.any(0))
+        return cls(whole.shape[1], numbers, whole[:, numbers])
+
+    def __getitem__(self, rows: Rows) -> FloatArray:
+        found = self.columns[rows]
+        whole = np.zeros((len(found), self.size))
+        whole[:, self.numbers] = found
+        return whole
+
+    def part(self, rows: slice) -> _Packed:
+        return _Packed(self.size, self.numbers, self.columns[rows])
+
+
+@dataclass(frozen=True)
+class PackedControls:
+    """`Controls` of a long run of frames, without what no frame asks for: an hour asks for few of them, and takes a tenth.
+
+    ``controls[rows]`` are those of some frames; the arrays as a whole have the names they have there.
+    """
+
+    _offsets: _Packed
+    _targets: _Packed
+    _weights: _Packed
+    _neutral: _Packed
+
+    @classmethod
+    def of(cls, whole: Controls) -> PackedControls:
+        """The same, packed."""
+        return cls(*map(_Packed.of, (whole.offsets, whole.targets, whole.weights, whole.neutral)))
+
+    def __len__(self) -> int:
+        return len(self._offsets.columns)
+
+    def __getitem__(self, rows: Rows) -> Controls:
+        return Controls(self._offsets[rows], self._targets[rows], self._weights[rows], self._neutral[rows])
+
+    def part(self, rows: slice) -> PackedControls:
+        """Those of some frames in a row, packed."""
+        return PackedControls(
+            self._offsets.part(rows), self._targets.part(rows), self._weights.part(rows), self._neutral.part(rows)
+        )
+
+    @property
+    def offsets(self) -> FloatArray:
+        """(T, len(CONTROLS)), made when asked for; as the others."""
+        return self._offsets[:]
+
+    @property
+    def targets(self) -> FloatArray:
+        """(T, len(TARGETS))."""
+        return self._targets[:]
+
+    @property
+    def weights(self) -> FloatArray:
+        """(T, len(TARGETS))."""
+        return self._weights[:]
+
+    @property
+    def neutral(self) -> FloatArray:
+        """(T, len(REGIONS))."""
+        return self._neutral[:]
+
+    def column(self, name: str) -> FloatArray:
+        """The offsets of one control, (T,)."""
+        return self._offsets[:][:, COLUMN[name]]
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Which frames ask for anything, (T,)."""
+        busy = [(part.columns != 0).any(1) for part in (self._offsets, self._weights, self._neutral)]
+        asked: NDArray[np.bool_] = busy[0] | busy[1] | busy[2]
+        return asked

@@ -25,6 +25,7 @@ from lp_editor.controls import (
     TARGETS,
     Controls,
     FloatArray,
+    PackedControls,
     Part,
     parts_of,
 )
@@ -121,7 +122,7 @@ class FacePlan:
     """All that is asked of one face of a shot, a row of ``controls`` for each of its frames."""
 
     face: str
-    controls: Controls
+    controls: PackedControls
     drives: tuple[Drive, ...] = ()
     segments: tuple[Segment, ...] = ()
     clipped: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
@@ -382,7 +383,7 @@ def _combine(face: str, parts: Sequence[_Part], count: int) -> FacePlan:
     over = np.asarray(((controls.offsets < LOW - SLACK) | (controls.offsets > HIGH + SLACK)).any(1))
     np.clip(controls.offsets, LOW, HIGH, out=controls.offsets)
     np.divide(controls.targets, total, out=controls.targets, where=total > 0)
-    return FacePlan(face, controls, tuple(drives), tuple(p.segment for p in parts), over, finish)
+    return FacePlan(face, PackedControls.of(controls), tuple(drives), tuple(p.segment for p in parts), over, finish)
 
 
 def _drive(part: _Part, performance: Performance, count: int) -> Drive:
@@ -439,7 +440,7 @@ def with_handles(shot: Shot, first: int, count: int) -> Shot:
     faces = tuple(
         replace(
             f,
-            controls=f.controls[rows],
+            controls=f.controls.part(rows),
             clipped=f.clipped[rows],
             finish=f.finish[rows],
             drives=tuple(replace(d, frames=d.frames[rows], strength=d.strength[rows]) for d in f.drives),

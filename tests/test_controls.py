@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lp_editor import CONTROLS, REGIONS, TARGETS, Control, Controls
-from lp_editor.controls import COLUMN, HIGH, LOW, TARGET_COLUMN
+from lp_editor.controls import COLUMN, HIGH, LOW, TARGET_COLUMN, PackedControls
 
 ARKIT = {
     "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
@@ -123,3 +123,41 @@ def test_raw_ratios_become_parts_of_a_persons_own_openings() -> None:
     assert told.weights[0].tolist() == [0.5, 0, 1, 0, 0, 0, 0, 0]
     assert not told.active[1]
     assert Controls.zeros(1).in_openings(*np.full((3, 1), 0.3)).weights.sum() == 0
+
+
+def asked(frames: int) -> Controls:
+    """Something asked of some controls, targets and regions, each on some frames only."""
+    random = np.random.default_rng(5)
+    made = Controls.zeros(frames)
+    for whole in (made.offsets, made.targets, made.weights, made.neutral):
+        for column in (0, whole.shape[1] - 1):
+            whole[:, column] = random.uniform(0.1, 1, frames) * (random.uniform(size=frames) > 0.9)
+    return made
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(3, 9), [5], [7, 7, 1], np.array([2, 0]), slice(4, 4)])
+def test_packed_controls_are_what_they_were_packed_from(rows: slice | list[int]) -> None:
+    whole = asked(20)
+    packed = PackedControls.of(whole)
+    one, other = packed[rows], whole[rows]
+    for name in ("offsets", "targets", "weights", "neutral"):
+        assert np.array_equal(getattr(one, name), getattr(other, name))
+        assert np.array_equal(getattr(packed, name), getattr(whole, name))
+    assert len(packed) == len(whole)
+    assert np.array_equal(packed.active, whole.active)
+    assert 0 < packed.active.sum() < len(packed)
+    for control in CONTROLS:
+        assert np.array_equal(packed.column(control.name), whole.column(control.name))
+
+
+def test_a_part_of_packed_controls_is_that_part() -> None:
+    part = PackedControls.of(asked(20)).part(slice(5, 12))
+    assert np.array_equal(part.offsets, asked(20).offsets[5:12])
+    assert np.array_equal(part.active, asked(20).active[5:12])
+
+
+def test_packed_controls_hold_only_what_is_asked() -> None:
+    long = Controls.of(10_000, smile_left=0.5)
+    packed = PackedControls.of(long)
+    assert packed._offsets.columns.nbytes == 8 * 10_000
+    assert packed._targets.columns.size == packed._weights.columns.size == packed._neutral.columns.size == 0

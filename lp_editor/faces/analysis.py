@@ -1,59 +1,51 @@
-"""The faces of media, analysed over fixed windows and remembered.
-
-A window's result depends on the media alone, never on what was asked for: it starts a pre-roll early, because a
-tracker needs about 15 frames to settle (mesh_engine notes, 1), and it is kept under the media's identity.
-"""
+"""The faces of media, linked over the windows they are analysed in."""
 
 from __future__ import annotations
 
-import io
-import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, overload
+from typing import overload
 
-import numpy as np
-
-from lp_editor.errors import CacheError
 from lp_editor.face import Face, FaceTrack
+from lp_editor.faces.analysts import analyse_apart
 from lp_editor.faces.identity import ANOTHER, SAME_PERSON, alike
 from lp_editor.faces.search import overlap
-from lp_editor.faces.track import KEEP, Tracklet, follow, smoothed
-from lp_editor.files import make_folder, read_sealed, sealed, write_bytes
-from lp_editor.media.picture import Picture
+from lp_editor.faces.track import KEEP, Tracklet
+from lp_editor.faces.windows import PictureSource, Window, kept_faces, windows
 from lp_editor.media.probe import MediaInfo
-
-WINDOW = 96
-"""Frames analysed together."""
-
-PRE_ROLL = 20
-"""Frames a tracker gets to settle before its window."""
-
-POST_ROLL = 2
-"""Frames after a window that smoothing looks ahead to."""
+from lp_editor.media.source import VideoSource
 
 GAP = 3
 """Frames that a face may be lost for and still be known by its place alone."""
 
-VERSION = 5
-"""Raised whenever the same media would give other landmarks."""
 
+def analyse_ahead(
+    wanted: Sequence[tuple[MediaInfo, int, int]],
+    cache: Path,
+    progress: Callable[[int, int], None] | None = None,
+    processes: int | None = None,
+) -> None:
+    """Look for faces in stretches of files, (media, first frame, frame behind the last), so that `analyse_faces` finds them
+    in the folder ``cache``.
 
-class PictureSource(Protocol):
-    """Media as analysis needs it."""
+    All of them are worked at together, in processes of their own (`analyse_apart`). ``progress`` gets frames done and
+    frames in all.
+    """
+    all_of_them = {window.path: window for one in wanted for window in windows(*one, cache)}
+    missing = [window for path, window in all_of_them.items() if not path.exists()]
+    if len(missing) < 2:
+        return  # a process takes as long to start as this takes
+    total, left = sum(w.count for w in all_of_them.values()), sum(w.count for w in missing)
 
-    @property
-    def info(self) -> MediaInfo:
-        """Identity, and the number of frames."""
-        ...
+    def done(window: Window) -> None:
+        nonlocal left
+        left -= window.count
+        if progress:
+            progress(total - left, total)
 
-    def frames(self, indices: Sequence[int]) -> Iterator[Picture]:
-        """Pictures by number, ascending."""
-        ...
+    analyse_apart(missing, done, processes)
 
 
 def analyse_faces(
@@ -67,16 +59,18 @@ def analyse_faces(
 
     Windows already in the folder ``cache`` are read from there. ``progress`` gets frames done and frames in all.
     """
-    assert source.info.video is not None
-    numbers = range(first // WINDOW, -(-stop // WINDOW))
-    total = min(numbers.stop * WINDOW, source.info.video.count) - numbers.start * WINDOW
+    if isinstance(source, VideoSource):
+        analyse_ahead([(source.info, first, stop)], cache, progress)
+    found = windows(source.info, first, stop, cache)
+    done, total = 0, sum(window.count for window in found)
     chains: list[_Chain] = []
-    for number in numbers:
-        path = cache / f"{source.info.identity}-v{VERSION}" / f"{number:06d}.npz"
-        for index, tracklet in enumerate(_window(source, number, path)):
-            _link(chains, tracklet, path, index)
-        if progress:
-            progress(min((number + 1) * WINDOW - numbers.start * WINDOW, total), total)
+    for window in found:
+        kept = window.kept()
+        for index, tracklet in enumerate(window.made(source) if kept is None else kept):
+            _link(chains, tracklet, window.path, index)
+        done += window.count
+        if progress and kept is None:
+            progress(done, total)
     return [
         FaceTrack(i, chain.parts[0].first, StoredFaces(chain.parts), chain.known.look(1))
         for i, chain in enumerate(chains, 1)
@@ -121,16 +115,7 @@ class StoredFaces(Sequence[Face | None]):
         part = self._parts[bisect_right(self._starts, frame) - 1]
         if frame >= part.stop:
             return None
-        return _stored(part.path)[part.index].faces[frame - part.first]
-
-
-@lru_cache(maxsize=6)
-def _stored(path: Path) -> list[Tracklet]:
-    """A stored window; the last few stay at hand. Raises `CacheError` where it is not what was stored any more."""
-    content = read_sealed(path)
-    if content is None:
-        raise CacheError(f"{path} was deleted or damaged while it was needed; run the same command again")
-    return _unpack(content)
+        return kept_faces(part.path)[part.index].faces[frame - part.first]
 
 
 @dataclass
@@ -171,71 +156,3 @@ def _sameness(chain: _Chain, part: _Part, tracklet: Tracklet, head: Face) -> flo
     if part.first - chain.parts[-1].stop <= GAP and shared > KEEP and not (known and likeness < ANOTHER):
         return 1 + shared
     return likeness if known and likeness > SAME_PERSON else 0.0
-
-
-def _window(source: PictureSource, number: int, path: Path) -> list[Tracklet]:
-    """The tracklets of one window, from its file or found now."""
-    stored = read_sealed(path)
-    if stored is not None:
-        with suppress(OSError):
-            os.utime(path)  # used now: it is not the first to go where the cache grows too large
-        return _unpack(stored)
-    content = _pack(_analyse(source, number))  # not there yet, or damaged
-    make_folder(path.parent)
-    write_bytes(path, sealed(content))
-    _stored.cache_clear()
-    return _unpack(content)
-
-
-def _analyse(source: PictureSource, number: int) -> list[Tracklet]:
-    assert source.info.video is not None
-    count = source.info.video.count
-    start, stop = number * WINDOW, min((number + 1) * WINDOW, count)
-    lead = max(start - PRE_ROLL, 0)
-    tracklets = follow(source.frames(range(lead, min(stop + POST_ROLL, count))), lead)
-    return sorted((t for t in (_cut(t, start, stop) for t in tracklets) if t), key=_appearance)
-
-
-def _cut(tracklet: Tracklet, start: int, stop: int) -> Tracklet | None:
-    """A tracklet smoothed, then cut to a window; None where nothing is left."""
-    faces = smoothed(tracklet.faces)[max(start - tracklet.first, 0) : max(stop - tracklet.first, 0)]
-    first = max(tracklet.first, start)
-    while faces and faces[0] is None:
-        faces, first = faces[1:], first + 1
-    return replace(tracklet, first=first, faces=faces) if any(faces) else None
-
-
-def _appearance(tracklet: Tracklet) -> tuple[int, float]:
-    head = tracklet.faces[0]
-    return tracklet.first, -head.width if head else 0.0
-
-
-def _pack(tracklets: Sequence[Tracklet]) -> bytes:
-    arrays: dict[str, np.ndarray] = {"count": np.array(len(tracklets))}
-    for i, tracklet in enumerate(tracklets):
-        seen = [f for f in tracklet.faces if f is not None]
-        names = sorted(seen[0].blendshapes)
-        arrays[f"{i}.first"] = np.array(tracklet.first)
-        arrays[f"{i}.looks"] = np.zeros(0, np.float32) if tracklet.looks is None else tracklet.looks
-        arrays[f"{i}.looked"] = np.array(tracklet.looked)
-        arrays[f"{i}.there"] = np.array([f is not None for f in tracklet.faces])
-        arrays[f"{i}.points"] = np.stack([f.points for f in seen])
-        arrays[f"{i}.names"] = np.array(names)
-        arrays[f"{i}.shapes"] = np.array([[f.blendshapes[n] for n in names] for f in seen], np.float32)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def _unpack(content: bytes) -> list[Tracklet]:
-    tracklets = []
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        for i in range(int(stored["count"])):
-            names = [str(n) for n in stored[f"{i}.names"]]
-            rows = zip(stored[f"{i}.points"], stored[f"{i}.shapes"], strict=True)
-            seen = iter([Face(p, dict(zip(names, map(float, s), strict=True))) for p, s in rows])
-            faces = [next(seen) if there else None for there in stored[f"{i}.there"]]
-            looks = stored[f"{i}.looks"]
-            known = looks if len(looks) else None
-            tracklets.append(Tracklet(int(stored[f"{i}.first"]), faces, known, int(stored[f"{i}.looked"])))
-    return tracklets

@@ -7,7 +7,7 @@ With more than one face MediaPipe's own smoothing is silently off, and a moving 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -69,13 +69,17 @@ class Tracklet:
     """
 
     first: int
-    faces: list[Face | None] = field(default_factory=list)
+    faces: Sequence[Face | None] = ()
     looks: NDArray[np.float32] | None = None
     looked: int = 0
 
     def look(self, enough: int = ENOUGH) -> Appearance | None:
         """How the face looks on average; None before so many frames of it were seen."""
         return unit(self.looks) if self.looks is not None and self.looked >= enough else None
+
+    def add(self, face: Face | None) -> None:
+        """Go on with the face of the next frame; None where it was not found."""
+        self.faces = (*self.faces, face)
 
     def add_look(self, seen: Appearance) -> None:
         """Count one more frame's appearance."""
@@ -109,12 +113,12 @@ class _Follower:
         found = self._look(picture, self.landmarker, rivals) or self._look(picture, finder, rivals)
         if found is None:
             self.missed += 1
-            self.tracklet.faces.append(None)
+            self.tracklet.add(None)
             return
         face, seen = found
         face = self._caught_up(picture, face, finder, rivals)
         self.missed, self.last = 0, face
-        self.tracklet.faces.append(face)
+        self.tracklet.add(face)
         self.tracklet.add_look(seen)
 
     def _caught_up(self, picture: Picture, face: Face, finder: Landmarker, rivals: Sequence[_Follower]) -> Face:
@@ -258,8 +262,8 @@ def _new(picture: Picture, number: int, followers: Sequence[_Follower], finder: 
             continue
         follower = _Follower(Landmarker(video=True), Tracklet(number), face, _crop_around(face.box))
         follower.step(picture, finder)
-        if follower.tracklet.faces == [None]:
-            follower.tracklet.faces[0] = face
+        if follower.tracklet.faces == (None,):
+            follower.tracklet.faces = (face,)
         made.append(follower)
     return made
 

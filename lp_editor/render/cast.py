@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from typing import overload
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from lp_editor.effect import Effect
 from lp_editor.errors import FaceError, MediaError, ParamError
 from lp_editor.face import Face, FaceTrack
-from lp_editor.faces import analyse_faces, choose
+from lp_editor.faces import analyse_ahead, analyse_faces, choose
 from lp_editor.faces.measure import measured
+from lp_editor.media.memory import return_free_pages
 from lp_editor.media.probe import MediaInfo
 from lp_editor.media.source import VideoSource, open_video
 from lp_editor.plan import Driver, Finding, extents, finding_key, segment_rows, segment_span
@@ -25,11 +26,13 @@ from lp_editor.registry import Registry
 from lp_editor.render.drive import check_drivers, looked_at, read_driver
 from lp_editor.render.footage import Footage, Sources
 from lp_editor.render.hearing import clip_sound, speech_of
-from lp_editor.render.memory import return_free_pages
 from lp_editor.render.report import Progress, Report
 from lp_editor.timeline.cut import Event, Morph
 from lp_editor.timeline.model import Project, Segment
 from lp_editor.utterance import Speech
+
+_Stretch: TypeAlias = tuple[Segment | str, tuple[int, int]]
+"""What marks some media frames, a segment or a joint by its id, and which: (first, stop)."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Casting:
     progress: Progress
     report: Report
     project: Project
+    processes: int | None = None
+    """How many look for faces at a time; as many as there are cores by default."""
     _drivers: dict[str, MediaInfo] = field(default_factory=dict)
 
     def cast(self, events: Sequence[Event], handles: int) -> Cast:
@@ -72,23 +77,39 @@ class Casting:
         tracks: dict[tuple[str, str], FaceTrack] = {}
         joints: dict[tuple[str, str], FaceTrack | None] = {}
         crowd: dict[str, Sequence[FaceTrack]] = {}
+        marked = self._marked(events, handles)
+        self._look_ahead(marked)
+        for key, stretches in marked.items():
+            footage = self.footage[key]
+            with self.sources.lent(footage.info.path) as source:
+                crowd[key] = found = self._analyse(source, stretches)
+            for name, (lo, hi) in stretches:
+                if isinstance(name, str):
+                    joints[key, name] = choose(found, "largest", lo, hi)
+                    continue
+                track = self._segment_track(footage, name, found, lo, hi)
+                tracks[key, str(track.id)] = track
+                finding = self._finding(footage, name, track)
+                findings[finding_key(footage.strip, name)] = finding
+        return Cast(findings, tracks, joints, crowd, self._drivers)
+
+    def _marked(self, events: Sequence[Event], handles: int) -> dict[str, list[_Stretch]]:
+        """The stretches of media that are marked, by strip key; strips without any are left out."""
         reach = extents(events, handles)
+        found = {}
         for key, footage in self.footage.items():
             spans = self._stretches(footage, events, *reach[key])
-            if not spans:
-                continue
-            with self.sources.lent(footage.info.path) as source:
-                found = self._analyse(footage, source, spans)
-                crowd[key] = found.tracks
-                for name, (lo, hi) in found.ranges:
-                    if isinstance(name, str):
-                        joints[key, name] = choose(found.tracks, "largest", lo, hi)
-                        continue
-                    track = self._segment_track(footage, name, found.tracks, lo, hi)
-                    tracks[key, str(track.id)] = track
-                    finding = self._finding(footage, name, track)
-                    findings[finding_key(footage.strip, name)] = finding
-        return Cast(findings, tracks, joints, crowd, self._drivers)
+            if spans:
+                found[key] = [(name, self._shown(footage, start, count)) for name, start, count in spans]
+        return found
+
+    def _look_ahead(self, marked: Mapping[str, Sequence[_Stretch]]) -> None:
+        """Look for the faces of all marked stretches at once."""
+        if not marked:
+            return
+        wanted = [(self.footage[key].info, *_reach(stretches)) for key, stretches in marked.items()]
+        with self.report.profile.step("faces", sum(stop - first for _, first, stop in wanted)):
+            analyse_ahead(wanted, self.cache, self._analysed, self.processes)
 
     def _stretches(
         self, footage: Footage, events: Sequence[Event], first: int, count: int
@@ -108,16 +129,16 @@ class Casting:
                 found.append((event.picture.joint.id, event.first - 1, event.count + 2))
         return found
 
-    def _analyse(self, footage: Footage, source: VideoSource, spans: list[tuple[Segment | str, int, int]]) -> _Analysed:
-        ranges: list[tuple[Segment | str, tuple[int, int]]] = []
-        for name, start, length in spans:
-            # a strip plays one way, so the ends of a stretch show the ends of what it shows
-            indices = [int(footage.indices(at, 1, self.rate)[0]) for at in (start, start + length - 1)]
-            ranges.append((name, (min(indices), max(indices) + 1)))
-        lo, hi = min(r[0] for _, r in ranges), max(r[1] for _, r in ranges)
-        with self.report.profile.step("faces", hi - lo):
-            tracks = analyse_faces(source, lo, hi, self.cache, self._analysed)
-        return _Analysed(tracks, ranges)
+    def _shown(self, footage: Footage, start: int, count: int) -> tuple[int, int]:
+        """The media frames (first, stop) that some program frames of a strip show."""
+        # a strip plays one way, so the ends of a stretch show the ends of what it shows
+        ends = [int(footage.indices(at, 1, self.rate)[0]) for at in (start, start + count - 1)]
+        return min(ends), max(ends) + 1
+
+    def _analyse(self, source: VideoSource, stretches: Sequence[_Stretch]) -> list[FaceTrack]:
+        """Everybody from the first marked frame to the last one."""
+        with self.report.profile.step("faces", 0):
+            return analyse_faces(source, *_reach(stretches), self.cache, self._analysed)
 
     def _analysed(self, done: int, total: int) -> None:
         """A window is done."""
@@ -220,7 +241,6 @@ class FacesAt(Sequence[Face | None]):
         return self._track.at(int(self._frames[index]))
 
 
-@dataclass(frozen=True)
-class _Analysed:
-    tracks: list[FaceTrack]
-    ranges: list[tuple[Segment | str, tuple[int, int]]]
+def _reach(stretches: Sequence[_Stretch]) -> tuple[int, int]:
+    """From the first frame of some stretches to behind the last one."""
+    return min(first for _, (first, _) in stretches), max(stop for _, (_, stop) in stretches)

@@ -16,9 +16,9 @@ import numpy as np
 
 from lp_editor.errors import CacheError, Cancelled, MediaError
 from lp_editor.media.codecs import Codec, Delivery, delivered
+from lp_editor.media.memory import return_free_pages
 from lp_editor.media.picture import Picture, VideoFormat, recoded
 from lp_editor.media.sink import encode_chunk
-from lp_editor.render.memory import return_free_pages
 from lp_editor.render.report import Progress, Report
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, digest

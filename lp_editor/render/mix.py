@@ -23,8 +23,8 @@ Samples: TypeAlias = NDArray[np.float64]
 TAPS = 32
 """Length of the resampling filter in samples of the slower rate."""
 
-BLOCK_SECONDS = 2
-"""How much is mixed at a time, so that memory does not grow with the cut."""
+BLOCKS = 4
+"""Blocks a second is mixed in: what is mixed at a time lies there several times over, beside the pictures."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Voice:
 def mix(voices: Sequence[Voice], format: SoundFormat, seconds: Fraction) -> Iterator[Samples]:
     """The program's sound in blocks, (N, channels) float64, ``seconds`` in all."""
     total = round(seconds * format.rate)
-    block = BLOCK_SECONDS * format.rate
+    block = -(-format.rate // BLOCKS)
     for start in range(0, total, block):
         count = min(block, total - start)
         out = np.zeros((count, format.channels))

@@ -15,6 +15,7 @@ from lp_editor.errors import LpEditorError, MediaError, OutputError, TimeError
 from lp_editor.media.codecs import Codec, Delivery, check_delivery, delivered, delivery_of
 from lp_editor.media.hardware import with_encoder
 from lp_editor.media.layout import UNSPECIFIED, VideoFormat
+from lp_editor.media.memory import memory_kept, return_all_free_pages
 from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
 from lp_editor.media.sink import Slate, Sound, join_chunks
 from lp_editor.media.splice import CopiedPictures, SpliceError
@@ -30,7 +31,6 @@ from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missin
 from lp_editor.render.footage import Footage, Sources, bind, check_media, check_sources
 from lp_editor.render.guard import guarded
 from lp_editor.render.hearing import dubbed, dubs
-from lp_editor.render.memory import memory_kept, return_all_free_pages
 from lp_editor.render.report import Progress, Report, silent
 from lp_editor.render.smart import smart_parts
 from lp_editor.render.soundtrack import crossfaded, early, sound_tracks
@@ -304,7 +304,10 @@ def staged(
     report.engine = f"{engine.name} ({engine.path})" if engine.path else engine.name
     opening = Sources(one.info for one in footage.values())
     with memory_kept(), running(settings.cache), opening as sources, report.profile.traced(settings.timings):
-        casting = Casting(footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project)
+        casting = Casting(
+            footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project,
+            processes=getattr(settings.executor, "workers", None),
+        )  # fmt: skip
         cast = casting.cast(events, handles)
         return_all_free_pages()  # analysis leaves more the longer the film is
         planned = joints.steadied(plan(project, registry, cast.findings, handles, events), footage, cast)

@@ -327,7 +327,7 @@ def rendered(document: Document, plain: Document, folder: Path, cache: Path, eng
     report = verbs.render(document, folder / "made.mkv", settings, registry=registry)
     verbs.render(plain, folder / "plain.mkv", settings, registry=registry)
     shots = verbs.plan(document, settings, registry=registry).shots.values()
-    asked = next((face.controls for shot in shots for face in shot.faces), Controls.zeros(0))
+    asked = next((face.controls[:] for shot in shots for face in shot.faces), Controls.zeros(0))
     moved = np.stack(recorder.moved) if recorder.moved else np.zeros((0, 21, 2))
     return Rendered(shown(folder / "made.mkv"), shown(folder / "plain.mkv"), "\n".join(report.notes), asked, moved)
 

@@ -11,7 +11,7 @@ import pytest
 import skimage.data
 
 from lp_editor.face import Face, FaceTrack, Image
-from lp_editor.faces import analyse_faces, analysis
+from lp_editor.faces import analyse_faces, windows
 from lp_editor.faces.canonical import LEFT_EYE, canonical_face, procrustes, to_frame, to_local
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
 from lp_editor.faces.model import Landmarker
@@ -165,8 +165,8 @@ def test_a_damaged_entry_is_found_again(tmp_path: Path) -> None:
 
 
 def test_landmarks_do_not_depend_on_where_one_starts_to_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analysis, "WINDOW", 12)
-    monkeypatch.setattr(analysis, "PRE_ROLL", 6)
+    monkeypatch.setattr(windows, "WINDOW", 12)
+    monkeypatch.setattr(windows, "PRE_ROLL", 6)
     film = moving(36)
     whole = analyse_faces(film, 0, 36, tmp_path / "a")
     film.read.clear()

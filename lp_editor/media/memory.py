@@ -19,7 +19,7 @@ LARGE = 1 << 20
 """Bytes from which on a block is the system's own, and goes back to it: encoders take such blocks anew for every chunk, and
 between them the heap grew by a tenth from 10 seconds of film to 3 minutes (benchmarks/memory.py)."""
 
-PATIENCE = 6
+PATIENCE = 3
 """Calls of `return_free_pages` to one that does it."""
 
 KEPT = 256 << 20
@@ -32,7 +32,7 @@ _calls = count(1)
 @contextmanager
 def memory_kept() -> Iterator[None]:
     """Keep memory for the next pictures while a render lasts, and give it all back at its end."""
-    _keep()
+    keep_memory()
     try:
         yield
     finally:
@@ -40,7 +40,7 @@ def memory_kept() -> Iterator[None]:
         return_all_free_pages()
 
 
-def _keep() -> None:
+def keep_memory() -> None:
     """Let the memory of pictures be used again for the next ones, in one heap for all threads.
 
     A block fresh from the system is cleared page by page when it is first written to: left alone, that was two fifths of
