@@ -55,6 +55,9 @@ PYTHON = re.compile(r"(python|pypy)", re.IGNORECASE)
 ANALYST = "import sys; sys.path[:] = sys.argv[2:]; from lp_editor.faces.analysts import serve; serve(int(sys.argv[1]))"
 """What a process does: it finds what this one finds, and nothing in the folder it happens to run in."""
 
+HERE = str(Path(__file__).parents[2])
+"""Where this library lies, in case it was found by the folder that Python was started in."""
+
 
 def analyse_apart(missing: Sequence[Window], done: Callable[[Window], None], most: int | None = None) -> None:
     """Have windows of files made, in ``most`` processes (as many as there are cores; `MOST` at most).
@@ -150,11 +153,18 @@ class _Analyst:
             if self._process is None:
                 found = [entry for entry in sys.path if entry]
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-c", ANALYST, str(self._threads), *found],
+                    [sys.executable, "-I", "-c", ANALYST, str(self._threads), *found, HERE],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=NO_WINDOW,
+                    stderr=None if os.environ.get("LP_EDITOR_DEBUG") else subprocess.DEVNULL,
                 )  # fmt: skip
                 self._left = TURN
-            return self._process
+                fresh = True
+            else:
+                fresh = False
+            process = self._process
+        if fresh and not _line(process):
+            raise OSError("an interpreter that does not find what this one finds")
+        return process
 
     def _end(self) -> None:
         with self._lock:
@@ -175,12 +185,18 @@ class _Analyst:
 def _asked(process: subprocess.Popen[bytes], window: Window) -> bytes:
     """What a process answers to a window: a line of JSON; nothing where it broke down."""
     assert process.stdin
-    assert process.stdout
-    try:
+    with suppress(OSError, ValueError):  # it has ended, or was closed
         pickle.dump(window, process.stdin)
         process.stdin.flush()
+    return _line(process)
+
+
+def _line(process: subprocess.Popen[bytes]) -> bytes:
+    """The next line that a process says; nothing where it has ended."""
+    assert process.stdout
+    try:
         return process.stdout.readline()
-    except (OSError, ValueError):  # it has ended, or was closed
+    except (OSError, ValueError):  # closed meanwhile
         return b""
 
 
@@ -202,10 +218,12 @@ def _ended(code: int) -> str:
 
 
 def serve(threads: int) -> None:
-    """The whole work of a process: make the windows that it reads, and answer each with a line; until its input ends."""
+    """The whole work of a process: say that it is there, make the windows that it reads, and answer each with a line of
+    JSON, empty or the error it met; until its input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started it
     out = os.fdopen(os.dup(1), "wb", 0)
     os.dup2(2, 1)  # libraries may print
+    out.write(b"{}\n")  # here I am
     cv2.setNumThreads(threads)
     keep_memory()
     tasks: Queue[Window] = Queue()
