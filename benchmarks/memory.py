@@ -4,7 +4,7 @@
 
 A face of about 300 pixels is filmed for ten seconds and repeated. Every length is rendered in a process of its own with a
 cold cache; what is told is the greatest resident size of that process (as the system counts it), and of it together with the
-processes it starts to look for faces (looked at every few milliseconds; Linux only; what they share is counted twice).
+processes it starts to look for faces (looked at fifty times a second; Linux only; what they share is counted twice).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RATE = Fraction(25)
 LOOP = 10
 """Seconds that are filmed."""
 
-LOOK = 0.005
+LOOK = 0.02
 """Seconds between two looks at the memory of all processes."""
 
 SLEPT = 0.001
