@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from lp_editor.errors import FaceError, MediaError, ParamError
 from lp_editor.face import Face, FaceTrack, Image
-from lp_editor.faces import analyse_faces, choose, parse_choice
+from lp_editor.faces import analyse_ahead, analyse_faces, choose, parse_choice
 from lp_editor.faces.choice import reference_look
 from lp_editor.faces.identity import Appearance, alike
 from lp_editor.faces.measure import eye_ratio, gaze_angles, head_pose, lip_ratio
@@ -134,16 +135,28 @@ def sightings(project: Project, face: str, cache: Path, progress: Progress = sil
     events = cut(project)
     reach, reasons = extents(events), dict[str, str]()
     clips: dict[str, Clip] = {}
+    shown: list[tuple[Footage, tuple[int, int]]] = []
     for key, strip in strips(events).items():
         clips.setdefault(strip.clip.place, strip.clip)
-        if reasons.get(strip.clip.place) == "":
+        try:
+            footage = bind({key: strip})[key]
+        except MediaError as error:
+            reasons.setdefault(strip.clip.place, str(error))
+            continue
+        shown.append((footage, _frames(footage, reach[key], project)))
+    told = _telling(progress)
+    with suppress(FaceError, MediaError):  # whose it is shows below
+        analyse_ahead([(footage.info, *span) for footage, span in shown], cache, told)
+    for footage, span in shown:
+        place = footage.strip.clip.place
+        if reasons.get(place) == "":
             continue
         try:
-            tracks, span, size = _looked(bind({key: strip})[key], reach[key], project, cache, progress)
+            tracks, size = _looked(footage, span, cache, told)
             found = choose(tracks, face, *span, size, (lambda _: look) if look is not None else None)
-            reasons[strip.clip.place] = _doubt(found, look)
+            reasons[place] = _doubt(found, look)
         except (FaceError, MediaError) as error:
-            reasons[strip.clip.place] = str(error)
+            reasons[place] = str(error)
     return Sightings(
         tuple(clip for place, clip in clips.items() if not reasons[place]),
         tuple((clip, reasons[place]) for place, clip in clips.items() if reasons[place]),
@@ -163,17 +176,25 @@ def _doubt(found: FaceTrack | None, look: Appearance | None) -> str:
     )  # fmt: skip
 
 
+def _frames(footage: Footage, extent: tuple[int, int], project: Project) -> tuple[int, int]:
+    """The media frames (first, stop) of all that the cut shows of a clip."""
+    ends = [int(footage.indices(at, 1, project.rate)[0]) for at in (extent[0], sum(extent) - 1)]
+    return min(ends), max(ends) + 1
+
+
+def _telling(progress: Progress) -> Callable[[int, int], None]:
+    return lambda done, total: progress("faces", done, total)
+
+
 def _looked(
-    footage: Footage, extent: tuple[int, int], project: Project, cache: Path, progress: Progress
-) -> tuple[list[FaceTrack], tuple[int, int], tuple[int, int]]:
-    """The faces of all that the cut shows of a clip, on which media frames (first, stop), and the picture's size."""
+    footage: Footage, span: tuple[int, int], cache: Path, told: Callable[[int, int], None]
+) -> tuple[list[FaceTrack], tuple[int, int]]:
+    """The faces of some media frames (first, stop) of a clip, and the picture's size."""
     video = footage.info.video
     assert video is not None
-    ends = [int(footage.indices(at, 1, project.rate)[0]) for at in (extent[0], sum(extent) - 1)]
-    first, stop = min(ends), max(ends) + 1
-    with Sources([footage.info]) as sources, sources.lent(footage.info.path, first) as source:
-        tracks = analyse_faces(source, first, stop, cache, lambda done, total: progress("faces", done, total))
-    return tracks, (first, stop), (video.format.width, video.format.height)
+    with Sources([footage.info]) as sources, sources.lent(footage.info.path, span[0]) as source:
+        tracks = analyse_faces(source, *span, cache, told)
+    return tracks, (video.format.width, video.format.height)
 
 
 @dataclass(frozen=True)
