@@ -121,9 +121,20 @@ def measured_names() -> tuple[str, ...]:
     return _stored()[0]
 
 
+@cache
 def measured() -> Array:
-    """The mean displacement of every landmark at full strength of each of `measured_names`, (B, 478, 3) cm."""
-    return _stored()[1]
+    """The mean displacement of every landmark at full strength of each of `measured_names`, (B, 478, 3) cm.
+
+    People blink with both eyes, so that the regression gave half of each blink to the other eye: here each closes its own.
+    """
+    names, displacements, _ = _stored()
+    out = displacements.copy()
+    both = displacements[names.index("eyeBlinkLeft")] + displacements[names.index("eyeBlinkRight")]
+    for own, other in (("Left", "Right"), ("Right", "Left")):
+        blink, here, there = names.index(f"eyeBlink{own}"), eye_window(own)[:, None], eye_window(other)[:, None]
+        out[blink] = displacements[blink] * (1 - here) * (1 - there) + both * here
+    out.flags.writeable = False
+    return out
 
 
 def _windows(side: str) -> dict[str, Array]:

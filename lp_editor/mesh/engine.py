@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lp_editor.controls import REGIONS, TARGETS, Controls, Part, Region
 from lp_editor.engine import FloatImage, Patch, ReadFaces, strongest
-from lp_editor.face import Box, FacePicture, FaceTrack, Image
+from lp_editor.face import Box, Face, FacePicture, FaceTrack, Image
 from lp_editor.faces.canonical import procrustes, to_local
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
 from lp_editor.faces.occlusion import WATCHED, Usual, uncovered, usual
@@ -28,7 +28,7 @@ from lp_editor.mesh.shape import MeshMotion, Person, at_rest, played, recorded, 
 from lp_editor.recording import SHAPES, Recording
 from lp_editor.render.compositor import apply_patches
 
-VERSION = 17
+VERSION = 18
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40
@@ -158,7 +158,8 @@ def _performed(track: FaceTrack, seen: Sequence[int], rest: Array) -> Performed:
     """What a track shows a person do."""
     points = [face.points.astype(np.float64) for i in seen if (face := track.faces[i]) is not None]
     poses = [procrustes(p) for p in points]
-    return performed(np.stack([to_local(p, q) for p, q in zip(points, poses, strict=True)]), poses, rest)
+    blendshapes = np.stack([_blendshapes(face) for i in seen if (face := track.faces[i]) is not None])
+    return performed(np.stack([to_local(p, q) for p, q in zip(points, poses, strict=True)]), poses, rest, blendshapes)
 
 
 def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:
@@ -172,19 +173,27 @@ def _told(recording: Recording) -> Performed:
     """What a recording says, from some of its frames."""
     at = np.unique(np.linspace(0, len(recording) - 1, LOOKED_AT).astype(int))
     made = recorded(recording.shapes[at], recording.poses[at], SHAPES)
-    return performed(np.stack([to_local(m.points, m.pose) for m in made]), [m.pose for m in made], rest_points())
+    local, poses = np.stack([to_local(m.points, m.pose) for m in made]), [m.pose for m in made]
+    return performed(local, poses, rest_points(), recording.shapes[at])
 
 
-def _played(person: Person, picture: FacePicture, driver: Performed, response: Response | None) -> list[Played]:
+def _played(
+    person: Person, picture: FacePicture, driver: Performed, response: Response | None, amounts: Array | None
+) -> list[Played]:  # fmt: skip
     """Small pictures of a face at a driver's moments."""
     filmed = _filmed(person, picture)
-    moments = played(filmed, driver, response)
+    moments = played(filmed, driver, response, amounts)
     return [Played(_drawn(picture, filmed, m), to_local(m.points, m.pose), m.pose, meant) for m, meant in moments]
 
 
 def _filmed(person: Person, picture: FacePicture) -> MeshMotion:
     points = picture.face.points.astype(np.float64)
-    return MeshMotion(points, procrustes(points), person)
+    return MeshMotion(points, procrustes(points), person, None, _blendshapes(picture.face))
+
+
+def _blendshapes(face: Face) -> Array:
+    """What was read of a face, (52,)."""
+    return np.array([face.blendshapes.get(name, 0.0) for name in SHAPES])
 
 
 def _drawn(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion) -> Image:

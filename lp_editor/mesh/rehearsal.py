@@ -2,13 +2,15 @@
 
 Landmarks moved in a picture are not found again where they were put: the landmark model sees a smile raise brows, a turned
 head squint, and less of nearly everything. Most of that is linear in what is asked and differs from face to face, so it is
-learned on a few telling moments of the driver, and then anticipated: asked for the other way.
+learned on a few telling moments of the driver, and then anticipated: asked for the other way. What the blendshapes still
+miss of the driver's is corrected by adding a little of the expressions that they were seen to answer to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import blake2b
 from threading import Lock
 from typing import TypeAlias
@@ -17,11 +19,12 @@ import numpy as np
 
 from lp_editor.controls import COLUMN, HIGH, LOW
 from lp_editor.face import Face, FacePicture, Image
-from lp_editor.faces.canonical import Pose, procrustes, to_frame, to_local
+from lp_editor.faces.canonical import LEFT_IRIS, RIGHT_IRIS, Pose, procrustes, to_frame, to_local
 from lp_editor.faces.measure import pose_angles
 from lp_editor.faces.model import Landmarker
-from lp_editor.mesh.bases import Array, measured
+from lp_editor.mesh.bases import Array, measured, measured_names
 from lp_editor.mesh.calibration import reduced
+from lp_editor.recording import SHAPES
 
 ANGLES = [COLUMN[name] for name in ("pitch", "yaw", "roll")]
 
@@ -70,25 +73,83 @@ DEGREES = 25.0
 """A turn that makes a moment as telling as landmarks that all lie one standard deviation off."""
 
 
+ANSWERING = 2
+"""Moments, the first of them, at which the answers to single expressions are tried: with three no more signals follow."""
+
+ASKED = 0.3
+"""How much of an expression is tried: its answer stands out of what the landmark model makes of noise."""
+
+CORRECTIONS = 3
+"""Times that moments are seen and corrected. After a fourth a hundredth more of the driver's changes is met."""
+
+STEP = 0.7
+"""How much of what a correction should bring is added at once: answers bend."""
+
+MOST_ADDED = 0.3
+"""Of an expression, more or less, so that a face is never made to pull one; usually it is a sixth of that."""
+
+LEAST_CHANGE = 0.05
+"""Of a blendshape: added to its standard deviation in the driver, by which signals are made to count alike."""
+
+UNANSWERED = 0.2
+"""What adding an expression costs, against squared answers of signals that count alike: what hardly answers is let be. With
+half of that faces do twice as much for no more signals."""
+
+HINTS = 0.1
+"""Ridge of what is added by what the driver does, of the mean square of a moment: foretold best on moments left out."""
+
+GAZES = (
+    ("eyeLookUpLeft", "eyeLookUpRight"), ("eyeLookDownLeft", "eyeLookDownRight"),
+    ("eyeLookOutLeft", "eyeLookInRight"), ("eyeLookInLeft", "eyeLookOutRight"),
+)  # fmt: skip
+"""Expressions that are added together or not at all: eyes do not part."""
+
+IRISES = [*LEFT_IRIS, *RIGHT_IRIS]
+
+UNMOVED = 0.01
+"""Centimetres: an expression whose landmarks all move by less was not seen in the measured film."""
+
+
+@cache
+def expressions() -> Array:
+    """What may be added to a face, (E, 478, 3) cm at full strength: those measured. Irises move in looks alone, both as one."""
+    known = dict(zip(measured_names(), measured() * SIDEWAYS, strict=True))
+    looks = np.stack([known.pop(one) + known.pop(other) for one, other in GAZES])
+    looks[:, IRISES] = looks[:, IRISES].mean(1, keepdims=True)
+    others = np.stack(list(known.values()))
+    others[:, IRISES] = 0
+    return np.stack([move for move in (*others, *looks) if np.abs(move).max() > UNMOVED])
+
+
 @dataclass(frozen=True)
 class Performed:
-    """Moments of a person that differ most: shapes off the rest (M, 478, 3) cm, and turns off the usual pose, (M, 3) degrees
-    within the range of the controls."""
+    """Moments of a person that differ most: shapes (M, 478, 3) and the one at rest (478, 3), cm, turns off the usual pose,
+    (M, 3) degrees within the range of the controls, and blendshapes (M, 52) in the order of `SHAPES`."""
 
     shapes: Array
+    rest: Array
     turns: Array
+    blendshapes: Array
 
     @property
     def name(self) -> bytes:
         """A hash of it."""
-        hashed = blake2b(self.shapes.tobytes(), digest_size=16)
-        hashed.update(self.turns.tobytes())
+        hashed = blake2b(digest_size=16)
+        for told in (self.shapes, self.rest, self.turns, self.blendshapes):
+            hashed.update(told.tobytes())
         return hashed.digest()
 
+    def again(self, moment: int, count: int) -> Performed:
+        """One of the moments, so many times."""
+        shapes, turns, blendshapes = (
+            np.repeat(told[[moment]], count, 0) for told in (self.shapes, self.turns, self.blendshapes)
+        )
+        return Performed(shapes, self.rest, turns, blendshapes)
 
-def performed(shapes: Array, poses: Sequence[Pose], rest: Array) -> Performed:
-    """The most telling moments of some local shapes (N, 478, 3) cm and their poses: each as far from all before it as can
-    be, the first the most usual one."""
+
+def performed(shapes: Array, poses: Sequence[Pose], rest: Array, blendshapes: Array) -> Performed:
+    """The most telling moments of some local shapes (N, 478, 3) cm, their poses and blendshapes (N, 52): each as far from
+    all before it as can be, the first the most usual one."""
     angles = np.array([pose_angles(pose) for pose in poses])
     flat = shapes[..., :2].reshape(len(shapes), -1)
     told = flat / (flat.std(0) + LEAST) / np.sqrt(flat.shape[1])
@@ -101,7 +162,7 @@ def performed(shapes: Array, poses: Sequence[Pose], rest: Array) -> Performed:
         away = np.minimum(away, np.linalg.norm(told - told[at[-1]], axis=1))
     level = angles[np.abs(angles - np.median(angles, axis=0)).max(1).argmin()]
     turns = (angles[at] - level + 180) % 360 - 180
-    return Performed(shapes[at] - rest, np.clip(turns, LOW[ANGLES], HIGH[ANGLES]))
+    return Performed(shapes[at], rest, np.clip(turns, LOW[ANGLES], HIGH[ANGLES]), blendshapes[at])
 
 
 @dataclass(frozen=True)
@@ -113,6 +174,19 @@ class Played:
     shape: Array
     pose: Pose
     meant: Array
+
+
+@dataclass(frozen=True)
+class Correction:
+    """How much of each of `expressions` to add where a driver's blendshapes are off their mean, ``usual`` (52,): by
+    ``weights`` (52, E) for a change of 1."""
+
+    usual: Array
+    weights: Array
+
+    def amounts(self, blendshapes: Array) -> Array:
+        """Of each expression, (E,), for a driver's blendshapes (52,)."""
+        return np.clip((blendshapes - self.usual) @ self.weights, -MOST_ADDED, MOST_ADDED)
 
 
 @dataclass(frozen=True)
@@ -129,6 +203,8 @@ class Response:
     sizes: Array
     weights: Array
     turning: Array
+    correction: Correction | None = None
+    """Of what the blendshapes miss when all this is anticipated; None while that is not known."""
 
     def features(self, shape: Array, angles: Array) -> Array:
         """Of a shape (478, 3) cm held at angles (3,) in degrees, about 1 each, (K + 3,)."""
@@ -144,6 +220,16 @@ class Response:
             off = (self.features(shape + move, angles) - before)[:-TURNS] @ self.weights[:-TURNS]
             move = -ANTICIPATED * off.reshape(shape.shape)
         return move
+
+    def corrected(self, blendshapes: Array | None, start: Array | None) -> Array:
+        """What to add to a shape besides, (478, 3) cm, where a driver shows some blendshapes (52,); with ``start``, nothing for
+        those."""
+        if self.correction is None or blendshapes is None:
+            return np.zeros((478, 3))
+        amounts = self.correction.amounts(blendshapes)
+        if start is not None:
+            amounts = amounts - self.correction.amounts(start)
+        return added(amounts)
 
     def aimed(self, shape: Array, pose: Pose, start: tuple[Array, Pose]) -> Array:
         """What to add to a head's angles so that it is seen in a pose, (3,) degrees; nothing for the shape and pose ``start``.
@@ -186,8 +272,32 @@ def _as_expressions(moves: Array) -> Array:
     return np.asarray(parts.T @ known)
 
 
-Play: TypeAlias = Callable[[FacePicture, Performed, Response | None], Sequence[Played]]
-"""Draws a face at each of a driver's moments, a response anticipated."""
+def added(amounts: Array) -> Array:
+    """The move, (478, 3) cm, that amounts of the `expressions` make."""
+    return np.asarray(np.tensordot(amounts, expressions(), 1))
+
+
+def correction(wanted: Array, weight: Array, amounts: Array) -> Correction:
+    """What foretells the amounts (M, E) that were right where a driver's blendshapes were ``wanted`` (M, 52), each of which
+    counts by its ``weight``: by ridge regression."""
+    usual = wanted.mean(0)
+    told = (wanted - usual) * weight
+    alike = told @ told.T
+    cost = HINTS * max(np.trace(alike) / len(alike), 1e-9)
+    weights = told.T @ np.linalg.solve(alike + cost * np.eye(len(alike)), amounts)
+    return Correction(usual, weight[:, None] * weights)
+
+
+def counting(blendshapes: Array) -> Array:
+    """How much each blendshape counts, (52,), a mean of 1, so that those that change little are met too; none that a
+    recording does not tell at all."""
+    size = blendshapes.std(0)
+    weight = np.where(size > 1e-9, 1 / (size + LEAST_CHANGE), 0)
+    return np.asarray(weight / max(weight.mean(), 1e-9))
+
+
+Play: TypeAlias = Callable[[FacePicture, Performed, Response | None, Array | None], Sequence[Played]]
+"""Draws a face at each of a driver's moments, a response anticipated, amounts of `expressions` added, (M, E)."""
 
 
 class Rehearsals:
@@ -214,7 +324,7 @@ class Rehearsals:
         response = None
         with Landmarker() as eye:
             for _ in range(ROUNDS):
-                for played in self._play(self._frames[0], driver, response):
+                for played in self._play(self._frames[0], driver, response, None):
                     face = next(iter(eye(played.pixels)), None)
                     if face is not None:
                         pairs.append((played, *_aligned(face, played)))
@@ -223,7 +333,41 @@ class Rehearsals:
                 tried, seen, turned = zip(*pairs, strict=True)
                 asked = np.array([played.shape for played in tried])
                 response = learned(asked, [played.pose for played in tried], np.array(seen), np.array(turned))
-        return response
+            assert response is not None
+            return replace(response, correction=self._corrected(driver, response, eye))
+
+    def _corrected(self, driver: Performed, response: Response, eye: Landmarker) -> Correction:
+        """Every moment seen, and what its blendshapes miss of the driver's changes added by the answers of expressions."""
+        weight = counting(driver.blendshapes)
+        wanted = driver.blendshapes - driver.blendshapes.mean(0)
+        answers = self._answers(driver, response, eye) * weight
+        back = answers.T @ np.linalg.inv(answers @ answers.T + UNANSWERED * np.eye(len(answers)))  # (52, E)
+        amounts = np.zeros((len(wanted), len(answers)))
+        for _ in range(CORRECTIONS):
+            seen = self._read(driver, response, amounts, eye)
+            there = ~np.isnan(seen[:, 0])
+            if not there.any():
+                break
+            off = wanted[there] - (seen[there] - seen[there].mean(0))
+            amounts[there] = np.clip(amounts[there] + STEP * (off * weight) @ back, -MOST_ADDED, MOST_ADDED)
+        return correction(driver.blendshapes, weight, amounts)
+
+    def _answers(self, driver: Performed, response: Response, eye: Landmarker) -> Array:
+        """How far each blendshape is seen to go for each of the `expressions`, (E, 52) at full strength."""
+        count, found = len(expressions()), []
+        amounts = np.vstack([np.zeros((1, count)), ASKED * np.eye(count)])
+        for moment in range(ANSWERING):
+            seen = self._read(driver.again(moment, len(amounts)), response, amounts, eye)
+            found.append(np.nan_to_num(seen[1:] - seen[0]) / ASKED)
+        return np.asarray(np.mean(found, axis=0))
+
+    def _read(self, driver: Performed, response: Response, amounts: Array, eye: Landmarker) -> Array:
+        """The blendshapes that are seen at some moments, (M, 52); not numbers where no face is."""
+        rows = []
+        for played in self._play(self._frames[0], driver, response, amounts):
+            face = next(iter(eye(played.pixels)), None)
+            rows.append([np.nan if face is None else face.blendshapes.get(name, 0.0) for name in SHAPES])
+        return np.array(rows, np.float64)
 
 
 def _aligned(face: Face, played: Played) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ from lp_editor.faces.canonical import Pose, procrustes, to_frame, to_local
 from lp_editor.faces.measure import EYEBALL, REST_Y, eye_ratio, lip_ratio, pose_angles
 from lp_editor.mesh.bases import GAZE, Array, bases, eye_window, measured, measured_names, rest_points, step
 from lp_editor.mesh.calibration import Strengths
-from lp_editor.mesh.rehearsal import ANGLES, Performed, Rehearsals, Response
+from lp_editor.mesh.rehearsal import ANGLES, Performed, Rehearsals, Response, added
 
 Row = NDArray[np.float64]
 
@@ -88,11 +88,18 @@ class MeshMotion:
     person: Person
     unled: Pose | None = None
     """The pose before a driver turned the head; None where none did."""
+    blendshapes: Array | None = None
+    """What was read of the face in the order of `lp_editor.recording.SHAPES`, (52,), for faces that follow it; None of one
+    that was made."""
 
     def toward(self, other: MeshMotion, weight: float) -> MeshMotion:
         """This motion moved ``weight`` of the way to another; landmarks go straight, the head turns evenly."""
+        shapes = self.blendshapes
+        if shapes is not None and other.blendshapes is not None:
+            shapes = (1 - weight) * shapes + weight * other.blendshapes
+        moved = replace(self, points=(1 - weight) * self.points + weight * other.points, blendshapes=shapes)
         if weight <= 0 or self.pose is other.pose:
-            return replace(self, points=(1 - weight) * self.points + weight * other.points)
+            return moved
         rotation = (1 - weight) * self.pose.rotation + weight * other.pose.rotation
         left, _, right = np.linalg.svd(rotation)
         pose = Pose(
@@ -100,7 +107,7 @@ class MeshMotion:
             left @ right,
             (1 - weight) * self.pose.shift + weight * other.pose.shift,
         )
-        return replace(self, points=(1 - weight) * self.points + weight * other.points, pose=pose)
+        return replace(moved, pose=pose)
 
 
 def retargeted(motion: MeshMotion, offsets: Row, targets: Row, weights: Row, neutral: Row) -> MeshMotion:
@@ -377,14 +384,29 @@ def transferred(
     if parts == ("pose",):
         return MeshMotion(to_frame(own, pose), pose, source.person, unled)
     reach = _reach(parts, strength)
-    moved = _kept(own, own + reach * (start + (theirs - base) - own))
+    moved = _kept(own, own + reach * (_followed(start, base, theirs) - own))
     response = None if source.person.rehearsals is None else source.person.rehearsals.of(driver.person.performed)
     if response is not None:
         still = None if reference is None else (own, source.pose)
-        moved = _kept(own, moved + reach * response.anticipated(moved, pose, still))
+        move = response.anticipated(moved, pose, still)
+        move += response.corrected(driver.blendshapes, None if reference is None else reference.blendshapes)
+        moved = _kept(own, moved + reach * move)
         if unled is not None:
             pose = _aimed(pose, response.aimed(moved, pose, (own, unled)))
     return MeshMotion(to_frame(moved, pose), pose, source.person, unled)
+
+
+def _followed(start: Array, base: Array, theirs: Array) -> Array:
+    """A shape moved as a driver's is off its base, (478, 3) cm; lids that close do so by the same part of their opening."""
+    out = start + (theirs - base)
+    for upper, lower, _ in EYES.values():
+        top, bottom = list(upper[1:-1]), list(lower[1:-1])
+        gap, was, now = ((points[bottom] - points[top])[:, 1] for points in (start, base, theirs))
+        closed = float(np.clip(1 - now.mean() / max(was.mean(), 1e-6), 0, 1))
+        further = closed * (gap - was)
+        out[top, 1] += CLOSING_LINE * further
+        out[bottom, 1] -= (1 - CLOSING_LINE) * further
+    return out
 
 
 def _aimed(pose: Pose, turn: Array) -> Pose:
@@ -393,17 +415,19 @@ def _aimed(pose: Pose, turn: Array) -> Pose:
     return Pose(pose.scale, turned, pose.shift + pose.scale * (pose.rotation @ NECK - turned @ NECK))
 
 
-def played(filmed: MeshMotion, driver: Performed, response: Response | None) -> list[tuple[MeshMotion, Array]]:
+def played(
+    filmed: MeshMotion, driver: Performed, response: Response | None, amounts: Array | None
+) -> list[tuple[MeshMotion, Array]]:  # fmt: skip
     """A face held as at each of a driver's moments: its shape off its rest, its head turned off how it is held; and the
-    angles that it is to be seen at, (3,) degrees."""
+    angles that it is to be seen at, (3,) degrees. ``amounts`` of expressions are added, (M, E)."""
     own, made = to_local(filmed.points, filmed.pose), []
-    start = filmed.person.at_rest
     reach = _reach(PARTS, 1.0)
-    for shape, turn in zip(driver.shapes, driver.turns, strict=True):
-        moved = _kept(own, own + reach * (start + shape - own))
+    for i, (shape, turn) in enumerate(zip(driver.shapes, driver.turns, strict=True)):
+        moved = _kept(own, own + reach * (_followed(filmed.person.at_rest, driver.rest, shape) - own))
         pose = _turned(filmed, own, turn, 1.0)
         if response is not None:
-            moved = _kept(own, moved + reach * response.anticipated(moved, pose, None))
+            move = response.anticipated(moved, pose, None) + (0.0 if amounts is None else added(amounts[i]))
+            moved = _kept(own, moved + reach * move)
             pose = _aimed(pose, response.aimed(moved, pose, (own, filmed.pose)))
         meant = np.array(pose_angles(filmed.pose)) + turn
         made.append((MeshMotion(to_frame(moved, pose), pose, filmed.person), meant))
@@ -475,7 +499,7 @@ def recorded(
     known = [names.index(name) for name in measured_names()]
     moves = np.tensordot(shapes[:, known], measured(), 1)  # (N, 478, 3)
     made = []
-    for move, angles in zip(moves, poses, strict=True):
+    for row, move, angles in zip(shapes, moves, poses, strict=True):
         pose = Pose(10.0, rotation(*map(float, angles)), np.zeros(3))
-        made.append(MeshMotion(to_frame(_with_lips(rest, rest + move), pose), pose, person))
+        made.append(MeshMotion(to_frame(_kept(rest, rest + move), pose), pose, person, None, row))
     return made

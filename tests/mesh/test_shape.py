@@ -13,9 +13,10 @@ from lp_editor.faces.canonical import to_frame, to_local
 from lp_editor.faces.measure import eye_ratio, gaze_angles, lip_ratio, pose_angles
 from lp_editor.faces.occlusion import soft
 from lp_editor.mesh import field
+from lp_editor.mesh.bases import measured, measured_names, rest_points
 from lp_editor.mesh.engine import MeshEngine, MeshLook
 from lp_editor.mesh.layers import swatches
-from lp_editor.mesh.shape import BROWS, EYES, MOST_OPEN, MeshMotion, rotation
+from lp_editor.mesh.shape import BROWS, EYES, MOST_OPEN, MeshMotion, _followed, rotation
 
 ENGINE = MeshEngine()
 BROW_DOWN = {f"{name}_{side}": -1.0 for name in ("brow_inner", "brow_outer") for side in ("left", "right")}
@@ -130,6 +131,31 @@ def test_an_edit_of_the_mouth_costs_a_mouth(look: MeshLook, face: FacePicture, h
         assert share < (0.9 if "mouth_open" in offsets else 0.6)  # a dropped jaw takes the chin along
         rows = np.flatnonzero(made.mask.any(1)) + made.box.y0
         assert rows.min() > eyes - 0.02 * face.face.width
+
+
+@pytest.mark.parametrize("wider", [0.6, 1.6])
+def test_lids_that_follow_close_by_the_same_part_of_their_own_opening(held: MeshMotion, wider: float) -> None:
+    base = rest_points()
+    start = base.copy()
+    for upper, lower in ((mesh.LEFT_EYE_UPPER, mesh.LEFT_EYE_LOWER), (mesh.RIGHT_EYE_UPPER, mesh.RIGHT_EYE_LOWER)):
+        middle = (base[list(upper)] + base[list(lower)]) / 2
+        for lid in (upper, lower):
+            start[list(lid)] = middle + wider * (base[list(lid)] - middle)
+    blink = measured()[measured_names().index("eyeBlinkLeft")]
+    for amount in (0.3, 0.7):
+        made = _followed(start, base, base + amount * blink)
+        theirs = eye_ratio((base + amount * blink)[None], "left")[0] / eye_ratio(base[None], "left")[0]
+        assert eye_ratio(made[None], "left")[0] / eye_ratio(start[None], "left")[0] == pytest.approx(theirs, abs=0.08)
+    assert eye_ratio(made[None], "right")[0] == pytest.approx(eye_ratio(start[None], "right")[0], rel=0.02)
+    assert np.array_equal(_followed(base, base, base + blink), base + blink)
+
+
+def test_each_blink_closes_its_own_eye_alone() -> None:
+    rest = rest_points()
+    for side, other in (("left", "right"), ("right", "left")):
+        blink = measured()[measured_names().index(f"eyeBlink{side.capitalize()}")]
+        assert eye_ratio((rest + 0.7 * blink)[None], side)[0] < 0.25 * eye_ratio(rest[None], side)[0]
+        assert eye_ratio((rest + 0.7 * blink)[None], other)[0] == pytest.approx(eye_ratio(rest[None], other)[0], rel=0.05)
 
 
 def test_a_triangle_seen_edge_on_moves_as_its_corners_do() -> None:
