@@ -21,12 +21,6 @@ SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 NAMES_52 = 52
 """How many ARKit-named coefficients the model gives, besides its neutral one."""
 
-LOOKS = 2
-"""Looks at one picture after which a followed face is found where it was."""
-
-PAUSE = 10_000
-"""Milliseconds after which the model smooths nothing any more."""
-
 
 @cache
 def model_bytes() -> bytes:
@@ -90,15 +84,6 @@ class Landmarker:
             _face(marks, shapes, (width, height), offset, scale)
             for marks, shapes in zip(result.face_landmarks, coefficients, strict=True)
         ]
-
-    def settled(self, pixels: Image) -> list[Face]:
-        """The face of one picture as it is seen where it has been followed to (needs ``video``): found, and found again from
-        there, long after whatever was seen before. What a search finds by itself lies otherwise."""
-        faces: list[Face] = []
-        for _ in range(LOOKS):
-            self._clock += PAUSE
-            faces = self(pixels)
-        return faces
 
     def _detect(self, pixels: Image) -> Any:
         image = self._image(pixels)

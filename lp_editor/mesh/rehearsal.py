@@ -121,7 +121,9 @@ def expressions() -> Array:
     looks[:, IRISES] = looks[:, IRISES].mean(1, keepdims=True)
     others = np.stack(list(known.values()))
     others[:, IRISES] = 0
-    return np.stack([move for move in (*others, *looks) if np.abs(move).max() > UNMOVED])
+    out = np.stack([move for move in (*others, *looks) if np.abs(move).max() > UNMOVED])
+    out.flags.writeable = False
+    return out
 
 
 @dataclass(frozen=True)
@@ -325,10 +327,10 @@ class Rehearsals:
         """Learned as asked for, and again with what that taught: it asks for shapes that were not tried yet."""
         pairs: list[tuple[Played, Array, Array]] = []
         response = None
-        with Landmarker(video=True) as eye:
+        with Landmarker() as eye:
             for _ in range(ROUNDS):
                 for played in self._play(self._frames[0], driver, response, None):
-                    face = next(iter(eye.settled(played.pixels)), None)
+                    face = next(iter(eye(played.pixels)), None)
                     if face is not None:
                         pairs.append((played, *_aligned(face, played)))
                 if len(pairs) < FEWEST:
@@ -368,7 +370,7 @@ class Rehearsals:
         """The blendshapes that are seen at some moments, (M, 52); not numbers where no face is."""
         rows = []
         for played in self._play(self._frames[0], driver, response, amounts):
-            face = next(iter(eye.settled(played.pixels)), None)
+            face = next(iter(eye(played.pixels)), None)
             rows.append([np.nan if face is None else face.blendshapes.get(name, 0.0) for name in SHAPES])
         return np.array(rows, np.float64)
 

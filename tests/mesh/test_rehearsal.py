@@ -172,16 +172,6 @@ def test_each_driver_is_rehearsed_once_and_one_that_shows_little_never(face: Fac
     assert known.of(few) is known.of(None) is Rehearsals([], play).of(driver) is None
 
 
-def test_what_is_seen_of_a_moment_hardly_depends_on_the_one_before(face: FacePicture) -> None:
-    with Landmarker(video=True) as eye:
-        alone = eye.settled(face.pixels)[0]
-        (other,) = eye.settled(np.ascontiguousarray(np.roll(face.pixels, 40, axis=1)))
-        after = eye.settled(face.pixels)[0]
-    assert np.abs(other.points - alone.points)[:, 0].mean() == pytest.approx(40, abs=4)
-    assert np.abs(after.points - alone.points)[:, :2].mean() < 0.005 * face.face.width
-    assert max(abs(after.blendshapes[name] - value) for name, value in alone.blendshapes.items()) < 0.1
-
-
 def test_a_face_that_is_lost_learns_nothing(face: FacePicture) -> None:
     driver = performed(acted(), [LEVEL] * 40, rest_points(), STILL)
 
