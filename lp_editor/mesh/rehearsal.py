@@ -22,7 +22,7 @@ from lp_editor.face import Face, FacePicture, Image
 from lp_editor.faces.canonical import LEFT_IRIS, RIGHT_IRIS, Pose, procrustes, to_frame, to_local
 from lp_editor.faces.measure import pose_angles
 from lp_editor.faces.model import Landmarker
-from lp_editor.mesh.bases import Array, measured, measured_names
+from lp_editor.mesh.bases import Array, eye_window, measured, measured_names
 from lp_editor.mesh.calibration import reduced
 from lp_editor.recording import SHAPES
 
@@ -107,6 +107,9 @@ GAZES = (
 )  # fmt: skip
 """Expressions that are added together or not at all: eyes do not part."""
 
+SQUINTS = [SHAPES.index("eyeSquintLeft"), SHAPES.index("eyeSquintRight")]
+"""A driver that tells these was looked at, its openings not only measured."""
+
 IRISES = [*LEFT_IRIS, *RIGHT_IRIS]
 
 UNMOVED = 0.01
@@ -184,10 +187,15 @@ class Played:
 @dataclass(frozen=True)
 class Correction:
     """How much of each of `expressions` to add where a driver's blendshapes are off their mean, ``usual`` (52,): by
-    ``weights`` (52, E) for a change of 1."""
+    ``weights`` (52, E) for a change of 1.
+
+    ``eyes`` is whether eyes are corrected too. Those of a driver that tells openings alone, as templates do, are drawn as
+    told: corrected by what was read of them, the lids of a portrait followed the template d5 by .6 and not by .9.
+    """
 
     usual: Array
     weights: Array
+    eyes: bool = True
 
     def amounts(self, blendshapes: Array) -> Array:
         """Of each expression, (E,), for a driver's blendshapes (52,)."""
@@ -234,7 +242,8 @@ class Response:
         amounts = self.correction.amounts(blendshapes)
         if start is not None:
             amounts = amounts - self.correction.amounts(start)
-        return added(amounts)
+        move = added(amounts)
+        return move if self.correction.eyes else move * (1 - np.maximum(eye_window("Left"), eye_window("Right")))[:, None]
 
     def aimed(self, shape: Array, pose: Pose, start: tuple[Array, Pose]) -> Array:
         """What to add to a head's angles so that it is seen in a pose, (3,) degrees; nothing for the shape and pose ``start``.
@@ -290,7 +299,7 @@ def correction(wanted: Array, weight: Array, amounts: Array) -> Correction:
     alike = told @ told.T
     cost = HINTS * max(np.trace(alike) / len(alike), 1e-9)
     weights = told.T @ np.linalg.solve(alike + cost * np.eye(len(alike)), amounts)
-    return Correction(usual, weight[:, None] * weights)
+    return Correction(usual, weight[:, None] * weights, bool(weight[SQUINTS].all()))
 
 
 def counting(blendshapes: Array) -> Array:

@@ -8,7 +8,7 @@ import pytest
 
 from lp_editor.controls import Controls, Part, Region
 from lp_editor.face import FacePicture, FaceTrack
-from lp_editor.faces.canonical import Pose, to_local
+from lp_editor.faces.canonical import INNER_LIPS, LEFT_EYE, Pose, to_local
 from lp_editor.faces.measure import pose_angles
 from lp_editor.faces.model import Landmarker
 from lp_editor.media.picture import Picture
@@ -22,6 +22,7 @@ from lp_editor.mesh.rehearsal import (
     MOMENTS,
     MOST_ADDED,
     MOST_TURNED,
+    SQUINTS,
     Performed,
     Played,
     Rehearsals,
@@ -131,6 +132,19 @@ def test_what_a_driver_shows_little_of_counts_too_and_what_it_never_tells_does_n
     assert weight[8] > 2 * weight[3] > 0
     assert weight[[0, 17]].tolist() == [0, 0]
     assert counting(np.zeros((30, 52))).tolist() == [0] * 52
+
+
+def test_eyes_of_which_openings_alone_are_told_are_left_as_told() -> None:
+    random = np.random.default_rng(5)
+    for told in (False, True):
+        driver = np.zeros((MOMENTS, 52))
+        driver[:, [SHAPE_COLUMN["eyeBlinkLeft"], SHAPE_COLUMN["eyeBlinkRight"]]] = random.uniform(0, 1, (MOMENTS, 2))
+        if told:
+            driver[:, SQUINTS] = random.uniform(0, 1, (MOMENTS, 2))
+        found = correction(driver, counting(driver), random.normal(0, 0.1, (MOMENTS, len(expressions()))))
+        move = replace(response(acted()), correction=found).corrected(driver[0], None)
+        assert np.abs(move[list(LEFT_EYE)]).max() > 0.001 if told else not move[list(LEFT_EYE)].any()
+        assert np.abs(move[list(INNER_LIPS)]).max() > 0.001
 
 
 def test_no_expression_parts_the_eyes() -> None:
