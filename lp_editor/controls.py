@@ -217,9 +217,6 @@ class _Packed:
         whole[:, self.numbers] = found
         return whole
 
-    def part(self, rows: slice) -> _Packed:
-        return _Packed(self.size, self.numbers, self.columns[rows])
-
 
 @dataclass(frozen=True)
 class PackedControls:
@@ -243,12 +240,6 @@ class PackedControls:
 
     def __getitem__(self, rows: Rows) -> Controls:
         return Controls(self._offsets[rows], self._targets[rows], self._weights[rows], self._neutral[rows])
-
-    def part(self, rows: slice) -> PackedControls:
-        """Those of some frames in a row, packed."""
-        return PackedControls(
-            self._offsets.part(rows), self._targets.part(rows), self._weights.part(rows), self._neutral.part(rows)
-        )
 
     @property
     def offsets(self) -> FloatArray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -432,19 +432,3 @@ def _blends(events: Sequence[Event], rate: Fraction, registry: Registry) -> dict
             weights = np.clip(edit.blend.at(seconds), 0, 1)
             found[morph.joint.id] = Blend(morph, event.first, weights, edit.crossing)
     return found
-
-
-def with_handles(shot: Shot, first: int, count: int) -> Shot:
-    """The same shot as if it showed only some of its frames."""
-    rows = slice(first - shot.first, first - shot.first + count)
-    faces = tuple(
-        replace(
-            f,
-            controls=f.controls.part(rows),
-            clipped=f.clipped[rows],
-            finish=f.finish[rows],
-            drives=tuple(replace(d, frames=d.frames[rows], strength=d.strength[rows]) for d in f.drives),
-        )
-        for f in shot.faces
-    )
-    return Shot(shot.strip, first, count, faces)

@@ -150,12 +150,6 @@ def test_packed_controls_are_what_they_were_packed_from(rows: slice | list[int])
         assert np.array_equal(packed.column(control.name), whole.column(control.name))
 
 
-def test_a_part_of_packed_controls_is_that_part() -> None:
-    part = PackedControls.of(asked(20)).part(slice(5, 12))
-    assert np.array_equal(part.offsets, asked(20).offsets[5:12])
-    assert np.array_equal(part.active, asked(20).active[5:12])
-
-
 def test_packed_controls_hold_only_what_is_asked() -> None:
     long = Controls.of(10_000, smile_left=0.5)
     packed = PackedControls.of(long)

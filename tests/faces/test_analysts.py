@@ -14,7 +14,7 @@ from films import numbered
 
 from lp_editor.demo import film_portrait
 from lp_editor.errors import FaceError, MediaError
-from lp_editor.faces import analyse_ahead, analyse_faces, analysts
+from lp_editor.faces import analyse_faces, analysts
 from lp_editor.faces.analysts import analyse_apart
 from lp_editor.faces.windows import WINDOW, Window, windows
 from lp_editor.media.codecs import Codec
@@ -73,10 +73,11 @@ def test_processes_find_what_this_one_finds(tmp_path: Path) -> None:
     film, count = tmp_path / "portrait.mp4", WINDOW + 8
     film_portrait(film, lambda *told: None, count)
     told: list[tuple[int, int]] = []
-    analyse_ahead([(probe(film), 0, count)], tmp_path / "faces", lambda done, total: told.append((done, total)), 2)
-    assert [total for _, total in told] == [count] * 2
-    assert told[-1][0] == count
     with VideoSource(film) as source:
+        (track,) = analyse_faces(source, 0, count, tmp_path / "faces", lambda done, total: told.append((done, total)))
+        assert len(track.faces) == count
+        assert [total for _, total in told] == [count] * 2  # each window is told of once
+        assert told[-1][0] == count
         window = windows(source.info, 0, count, tmp_path / "faces")[-1]
         apart = window.path.read_bytes()
         window.path.unlink()
@@ -167,7 +168,17 @@ def test_a_fresh_process_takes_over_in_turn(
     assert all(process.poll() is not None for process in started)
 
 
-@pytest.mark.parametrize("program", ["resolve", "no-such-folder/python3", ""])
+def test_another_program_that_has_python_inside_is_not_started(
+    missing: list[Window], monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[bytes]]
+) -> None:
+    program = missing[0].path.parents[2] / "resolve"
+    program.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(program))
+    analyse_apart(missing, unmade, 1)
+    assert not started
+
+
+@pytest.mark.parametrize("program", ["no-such-folder/python3", ""])
 def test_without_processes_faces_are_found_here(
     program: str, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +196,7 @@ def test_the_library_is_found_where_this_process_finds_it(
     missing: list[Window], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "numpy.py").write_text("raise SystemExit(3)")
+    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(3)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.fspath(tmp_path))
     done: list[Window] = []

@@ -155,6 +155,22 @@ def same(one: Sequence[FaceTrack], other: Sequence[FaceTrack]) -> bool:
     )
 
 
+def test_kept_faces_are_those_that_were_there_and_none_between() -> None:
+    points = np.arange(2 * 478 * 3, dtype=np.float32).reshape(2, 478, 3)
+    shapes = np.array([[0.25, 0.5], [0.75, 1]], np.float32)
+    kept = windows.KeptFaces(np.array([True, False, True]), points, ["jawOpen", "mouthClose"], shapes)
+    first, gap, last = kept[:]
+    assert gap is None
+    assert kept[1] is None
+    assert first is not None
+    assert last is not None
+    assert np.array_equal(first.points, points[0])
+    assert np.array_equal(last.points, points[1])
+    assert last.blendshapes == {"jawOpen": 0.75, "mouthClose": 1}
+    with pytest.raises(IndexError):
+        kept[3]
+
+
 def test_a_damaged_entry_is_found_again(tmp_path: Path) -> None:
     film = moving(12)
     first = analyse_faces(film, 0, 12, tmp_path)
