@@ -150,17 +150,9 @@ class _Analyst:
         with self._lock:
             if self._closed:
                 raise OSError("closed")
+            fresh = self._process is None
             if self._process is None:
-                found = [entry for entry in sys.path if entry]
-                self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-c", ANALYST, str(self._threads), *found, HERE],
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=NO_WINDOW,
-                    stderr=None if os.environ.get("LP_EDITOR_DEBUG") else subprocess.DEVNULL,
-                )  # fmt: skip
-                self._left = TURN
-                fresh = True
-            else:
-                fresh = False
+                self._process, self._left = _start(self._threads), TURN
             process = self._process
         if fresh and not _line(process):
             raise OSError("an interpreter that does not find what this one finds")
@@ -180,6 +172,16 @@ class _Analyst:
         """End it, whatever it does."""
         self._closed = True
         self._end()
+
+
+def _start(threads: int) -> subprocess.Popen[bytes]:
+    """A process that decodes and resizes by so many threads. Raises `OSError`."""
+    found = [entry for entry in sys.path if entry]
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", ANALYST, str(threads), *found, HERE],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=NO_WINDOW,
+        stderr=None if os.environ.get("LP_EDITOR_DEBUG") else subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def _asked(process: subprocess.Popen[bytes], window: Window) -> bytes:
