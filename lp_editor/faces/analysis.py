@@ -69,7 +69,7 @@ def analyse_faces(
         for index, tracklet in enumerate(window.made(source) if kept is None else kept):
             _link(chains, tracklet, window.path, index)
         done += window.count
-        if progress and kept is None:
+        if progress and (kept is None or window is found[-1]):
             progress(done, total)
     return [
         FaceTrack(i, chain.parts[0].first, StoredFaces(chain.parts), chain.known.look(1))
