@@ -220,9 +220,9 @@ class _Packed:
 
 @dataclass(frozen=True)
 class PackedControls:
-    """`Controls` of a long run of frames, without what no frame asks for: an hour asks for few of them, and takes a tenth.
+    """`Controls` of a long run of frames without the columns that no frame asks for, which are most of them.
 
-    ``controls[rows]`` are those of some frames; the arrays as a whole have the names they have there.
+    ``controls[rows]`` are those of some frames, ``controls[:]`` all of them.
     """
 
     _offsets: _Packed
@@ -241,29 +241,9 @@ class PackedControls:
     def __getitem__(self, rows: Rows) -> Controls:
         return Controls(self._offsets[rows], self._targets[rows], self._weights[rows], self._neutral[rows])
 
-    @property
-    def offsets(self) -> FloatArray:
-        """(T, len(CONTROLS)), made when asked for; as the others."""
-        return self._offsets[:]
-
-    @property
-    def targets(self) -> FloatArray:
-        """(T, len(TARGETS))."""
-        return self._targets[:]
-
-    @property
-    def weights(self) -> FloatArray:
-        """(T, len(TARGETS))."""
-        return self._weights[:]
-
-    @property
-    def neutral(self) -> FloatArray:
-        """(T, len(REGIONS))."""
-        return self._neutral[:]
-
     def column(self, name: str) -> FloatArray:
         """The offsets of one control, (T,)."""
-        return self._offsets[:][:, COLUMN[name]]
+        return self[:].column(name)
 
     @property
     def active(self) -> NDArray[np.bool_]:

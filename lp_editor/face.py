@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,37 @@ class Face:
     def width(self) -> float:
         """Ear to ear, in pixels: landmarks 234 to 454."""
         return float(np.linalg.norm(self.points[234] - self.points[454]))
+
+
+class Faces(Sequence[Face | None]):
+    """Faces of frames in a row, None where lost, each looked up when it is asked for: long stretches hold no memory."""
+
+    @abstractmethod
+    def at(self, index: int) -> Face | None:
+        """The face of the frame of this number, from 0 to below the length."""
+
+    @overload
+    def __getitem__(self, index: int) -> Face | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Face | None]: ...
+    def __getitem__(self, index: int | slice) -> Face | Sequence[Face | None] | None:
+        """One face, or some of them, looked up in the same way."""
+        if isinstance(index, slice):
+            return _SomeFaces(self, range(len(self))[index])
+        return self.at(range(len(self))[index])
+
+
+class _SomeFaces(Faces):
+    """A part of other faces."""
+
+    def __init__(self, whole: Faces, which: range) -> None:
+        self._whole, self._which = whole, which
+
+    def __len__(self) -> int:
+        return len(self._which)
+
+    def at(self, index: int) -> Face | None:
+        return self._whole.at(self._which[index])
 
 
 @dataclass(frozen=True)

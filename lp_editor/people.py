@@ -143,7 +143,7 @@ def sightings(project: Project, face: str, cache: Path, progress: Progress = sil
         except MediaError as error:
             reasons.setdefault(strip.clip.place, str(error))
             continue
-        shown.append((footage, _frames(footage, reach[key], project)))
+        shown.append((footage, footage.extent(*reach[key], project.rate)))
     told = _telling(progress)
     with suppress(FaceError, MediaError):  # whose it is shows below
         analyse_ahead([(footage.info, *span) for footage, span in shown], cache, told)
@@ -174,12 +174,6 @@ def _doubt(found: FaceTrack | None, look: Appearance | None) -> str:
         f"the likest face there, id {found.id}, is like the picture by {likeness:.2f} of 1, and {SURELY:g} is asked of every "
         "clip; mark it by itself if it is the same person"
     )  # fmt: skip
-
-
-def _frames(footage: Footage, extent: tuple[int, int], project: Project) -> tuple[int, int]:
-    """The media frames (first, stop) of all that the cut shows of a clip."""
-    ends = [int(footage.indices(at, 1, project.rate)[0]) for at in (extent[0], sum(extent) - 1)]
-    return min(ends), max(ends) + 1
 
 
 def _telling(progress: Progress) -> Callable[[int, int], None]:

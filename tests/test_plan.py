@@ -116,10 +116,10 @@ def test_an_intensity_scales_all_that_an_effect_asks_for_and_takes_keys() -> Non
     (face,) = plan(project(clip(parts)), REGISTRY).shots["V1/1"].faces
     ramp = (np.arange(20) + 0.5) / 20
     assert face.controls.column("smile_left")[5:25] == pytest.approx(0.5 * ramp)
-    assert face.controls.weights[5:25, 2] == pytest.approx(0.5 * ramp)
-    assert face.controls.neutral[5:25, 2] == pytest.approx(0.6 * ramp)
+    assert face.controls[:].weights[5:25, 2] == pytest.approx(0.5 * ramp)
+    assert face.controls[:].neutral[5:25, 2] == pytest.approx(0.6 * ramp)
     assert set(face.controls.column("smile_left")[30:35]) == {1.0}  # clamped
-    assert face.controls.neutral.max() == 1
+    assert face.controls[:].neutral.max() == 1
 
 
 def test_curves_are_sampled_at_frame_centres_in_record_seconds() -> None:
@@ -168,8 +168,8 @@ def test_the_order_of_segments_does_not_matter(order: list[int]) -> None:
         segment("d", "aim", 15, 20, lips=0.8, weight=1.0, calm=0.9),
         segment("e", "gaze", 0, 50, x=0.1),
     ]
-    one = plan(project(clip(parts)), REGISTRY).shots["V1/1"].faces[0].controls
-    other = plan(project(clip([parts[i] for i in order])), REGISTRY).shots["V1/1"].faces[0].controls
+    one = plan(project(clip(parts)), REGISTRY).shots["V1/1"].faces[0].controls[:]
+    other = plan(project(clip([parts[i] for i in order])), REGISTRY).shots["V1/1"].faces[0].controls[:]
     for name in ("offsets", "targets", "weights", "neutral"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
 
@@ -184,7 +184,7 @@ def test_targets_are_a_weighted_mean_and_neutral_is_the_strongest() -> None:
         segment("c", "aim", 0, 20, lips=0.2, weight=0.5, calm=0.4),
         segment("d", "aim", 10, 20, lips=0.8, weight=1.0, calm=0.9),
     ]
-    controls = plan(project(clip(parts)), REGISTRY).shots["V1/1"].faces[0].controls
+    controls = plan(project(clip(parts)), REGISTRY).shots["V1/1"].faces[0].controls[:]
     assert controls.targets[[5, 15, 25], 2] == pytest.approx([0.2, (0.1 + 0.8) / 1.5, 0.8])
     assert controls.weights[[5, 15, 25], 2] == pytest.approx([0.5, 1.0, 1.0])
     assert controls.neutral[[5, 15, 25], 2] == pytest.approx([0.4, 0.9, 0.9])

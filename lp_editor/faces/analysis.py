@@ -6,9 +6,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import overload
 
-from lp_editor.face import Face, FaceTrack
+from lp_editor.face import Face, Faces, FaceTrack
 from lp_editor.faces.analysts import analyse_apart
 from lp_editor.faces.identity import ANOTHER, SAME_PERSON, alike
 from lp_editor.faces.search import overlap
@@ -91,7 +90,7 @@ class _Part:
         return self.first + self.count
 
 
-class StoredFaces(Sequence[Face | None]):
+class StoredFaces(Faces):
     """The faces of a track, read from the stored windows as they are needed, so that memory stays flat with length."""
 
     def __init__(self, parts: Sequence[_Part]) -> None:
@@ -101,17 +100,9 @@ class StoredFaces(Sequence[Face | None]):
     def __len__(self) -> int:
         return self._parts[-1].stop - self._parts[0].first
 
-    @overload
-    def __getitem__(self, index: int) -> Face | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Face | None]: ...
-    def __getitem__(self, index: int | slice) -> Face | Sequence[Face | None] | None:
+    def at(self, index: int) -> Face | None:
         """The face of a frame counted from the track's first; None in a gap."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        frame = self._parts[0].first + index % len(self)
+        frame = self._parts[0].first + index
         part = self._parts[bisect_right(self._starts, frame) - 1]
         if frame >= part.stop:
             return None

@@ -13,13 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.errors import CacheError
-from lp_editor.face import Face, Points
+from lp_editor.face import Face, Faces, Points
 from lp_editor.faces.track import Tracklet, follow, smoothed
 from lp_editor.files import make_folder, read_sealed, sealed, write_bytes
 from lp_editor.media.picture import Picture
@@ -102,7 +102,7 @@ def windows(info: MediaInfo, first: int, stop: int, cache: Path) -> list[Window]
     return [Window(info, n, folder / f"{n:06d}.npz") for n in range(first // WINDOW, -(-stop // WINDOW))]
 
 
-class KeptFaces(Sequence[Face | None]):
+class KeptFaces(Faces):
     """The faces of a tracklet as they were kept: each is made when it is asked for, from a twentieth of its memory."""
 
     def __init__(self, there: NDArray[np.bool_], points: Points, names: Sequence[str], shapes: NDArray[np.float32]) -> None:
@@ -112,14 +112,8 @@ class KeptFaces(Sequence[Face | None]):
     def __len__(self) -> int:
         return len(self._row)
 
-    @overload
-    def __getitem__(self, index: int) -> Face | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Face | None]: ...
-    def __getitem__(self, index: int | slice) -> Face | Sequence[Face | None] | None:
+    def at(self, index: int) -> Face | None:
         """The face of a frame counted from the tracklet's first; None in a gap."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
         row = self._row[index]
         if row < 0:
             return None

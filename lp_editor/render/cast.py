@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from typing import TypeAlias, overload
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lp_editor.effect import Effect
 from lp_editor.errors import FaceError, MediaError, ParamError
-from lp_editor.face import Face, FaceTrack
+from lp_editor.face import Face, Faces, FaceTrack
 from lp_editor.faces import analyse_ahead, analyse_faces, choose
 from lp_editor.faces.measure import measured
 from lp_editor.media.memory import return_free_pages
@@ -100,7 +100,7 @@ class Casting:
         for key, footage in self.footage.items():
             spans = self._stretches(footage, events, *reach[key])
             if spans:
-                found[key] = [(name, self._shown(footage, start, count)) for name, start, count in spans]
+                found[key] = [(name, footage.extent(start, count, self.rate)) for name, start, count in spans]
         return found
 
     def _look_ahead(self, marked: Mapping[str, Sequence[_Stretch]]) -> None:
@@ -128,12 +128,6 @@ class Casting:
                 # the frames beside a joint say how its faces come and go; outside the media they are its first or last
                 found.append((event.picture.joint.id, event.first - 1, event.count + 2))
         return found
-
-    def _shown(self, footage: Footage, start: int, count: int) -> tuple[int, int]:
-        """The media frames (first, stop) that some program frames of a strip show."""
-        # a strip plays one way, so the ends of a stretch show the ends of what it shows
-        ends = [int(footage.indices(at, 1, self.rate)[0]) for at in (start, start + count - 1)]
-        return min(ends), max(ends) + 1
 
     def _analyse(self, source: VideoSource, stretches: Sequence[_Stretch]) -> list[FaceTrack]:
         """Everybody from the first marked frame to the last one."""
@@ -221,8 +215,8 @@ class Casting:
         return Driver(named, track, info.video.rate)
 
 
-class FacesAt(Sequence[Face | None]):
-    """The faces of a track in some media frames, each looked up when it is asked for: long stretches hold no memory."""
+class FacesAt(Faces):
+    """The faces of a track in some media frames."""
 
     def __init__(self, track: FaceTrack, frames: NDArray[np.intp]) -> None:
         self._track, self._frames = track, frames
@@ -230,14 +224,8 @@ class FacesAt(Sequence[Face | None]):
     def __len__(self) -> int:
         return len(self._frames)
 
-    @overload
-    def __getitem__(self, index: int) -> Face | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Face | None]: ...
-    def __getitem__(self, index: int | slice) -> Face | Sequence[Face | None] | None:
+    def at(self, index: int) -> Face | None:
         """The face of the segment's frame of this number; None where lost."""
-        if isinstance(index, slice):
-            return FacesAt(self._track, self._frames[index])
         return self._track.at(int(self._frames[index]))
 
 

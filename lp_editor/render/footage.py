@@ -45,6 +45,12 @@ class Footage:
             np.intp,
         )  # fmt: skip
 
+    def extent(self, first: int, count: int, rate: Fraction) -> tuple[int, int]:
+        """From the first media frame that some program frames show to behind the last one."""
+        # a strip plays one way, so the ends of a stretch show the ends of what it shows
+        ends = [int(self.indices(at, 1, rate)[0]) for at in (first, first + count - 1)]
+        return min(ends), max(ends) + 1
+
     def held(self, first: int, count: int, rate: Fraction) -> int:
         """How many of some program frames lie outside the media and hold its first or last frame."""
         assert self.info.video is not None
