@@ -21,7 +21,7 @@ from conftest import two_clips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lp_editor import recording
+from lp_editor import apart, recording
 from lp_editor.cli import main
 from lp_editor.cli.plain import ODD, plain
 from lp_editor.errors import LpEditorError, MediaError, ParamError, ProjectError
@@ -522,7 +522,7 @@ def test_an_aaf_that_is_cut_off_is_one_sentence(part: int, aaf: bytes, tmp_path:
     assert "\n" not in str(error.value)
 
 
-FOUND = "import sys; sys.path[:] = sys.argv[4:]"
+FOUND = "import sys; sys.path[:] = sys.argv[7:]"
 """How a process finds what the tests find."""
 
 
@@ -531,7 +531,7 @@ FOUND = "import sys; sys.path[:] = sys.argv[4:]"
     [
         ("import os; os.abort()", "its reader broke down"),
         (f"{FOUND}; from lp_editor.timeline.dialects import aaf; aaf._limit(9, 1 << 28); [0] * 10**9", "broke down"),
-        (f"{FOUND}; from lp_editor.timeline.dialects import aaf; aaf.serve(sys.argv[1], '9', str(1 << 24))", "Error"),
+        (f"{FOUND}; from lp_editor.timeline.dialects import aaf; aaf.serve(sys.argv[4], '9', str(1 << 24))", "Error"),
         ("print('[' * 100000)", "nested too deeply"),
         ("print('[' + '0,' * 3_000_001 + '0]')", "more than 3,000,000 values"),
         ("print('[]')", "holds no composition"),
@@ -540,7 +540,7 @@ FOUND = "import sys; sys.path[:] = sys.argv[4:]"
 def test_whatever_becomes_of_the_process_that_reads_an_aaf_is_one_sentence(
     work: str, says: str, aaf: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aaf_dialect, "READER", work)
+    monkeypatch.setattr(apart, "PROGRAM", work)
     with pytest.raises(ProjectError, match=says) as error:
         open_document(tmp_path / "cut.aaf")
     assert "\n" not in str(error.value)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import re
 import signal
 import subprocess
 import sys
@@ -19,13 +18,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from os import cpu_count
-from pathlib import Path
 from queue import Empty, Queue
 from threading import Lock, Thread
 
 import cv2
 
 from lp_editor import errors
+from lp_editor.apart import command
 from lp_editor.errors import FaceError, LpEditorError
 from lp_editor.faces.windows import Window
 from lp_editor.media.memory import keep_memory, return_all_free_pages
@@ -49,15 +48,6 @@ NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 POLL = 0.2
 """Seconds between two looks for Ctrl-C, which on Windows does not wake a thread that waits."""
 
-PYTHON = re.compile(r"(python|pypy)", re.IGNORECASE)
-"""What an interpreter is called. Another program that has Python inside would start itself once more."""
-
-ANALYST = "import sys; sys.path[:] = sys.argv[2:]; from lp_editor.faces.analysts import serve; serve(int(sys.argv[1]))"
-"""What a process does: it finds what this one finds, and nothing in the folder it happens to run in."""
-
-HERE = str(Path(__file__).parents[2])
-"""Where this library lies, in case it was found by the folder that Python was started in."""
-
 
 def analyse_apart(missing: Sequence[Window], done: Callable[[Window], None], most: int | None = None) -> None:
     """Have windows of files made, in ``most`` processes (as many as there are cores; `MOST` at most).
@@ -65,8 +55,6 @@ def analyse_apart(missing: Sequence[Window], done: Callable[[Window], None], mos
     ``done`` is told of each. Where no process can be started, nothing is done. Raises what a window's media or the cache
     raise, and `FaceError` where processes break down.
     """
-    if not PYTHON.match(Path(sys.executable or "").name):
-        return
     processes = max(1, min(most or cpu_count() or 1, MOST, len(missing)))
     blocks = deque(_blocks(missing, processes))
     answers: Queue[Window | BaseException | None] = Queue()
@@ -176,10 +164,8 @@ class _Analyst:
 
 def _start(threads: int) -> subprocess.Popen[bytes]:
     """A process that decodes and resizes by so many threads. Raises `OSError`."""
-    found = [entry for entry in sys.path if entry]
     return subprocess.Popen(
-        [sys.executable, "-I", "-c", ANALYST, str(threads), *found, HERE],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=NO_WINDOW,
+        command(serve, str(threads)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=NO_WINDOW,
         stderr=None if os.environ.get("LP_EDITOR_DEBUG") else subprocess.DEVNULL,
     )  # fmt: skip
 
@@ -219,9 +205,10 @@ def _ended(code: int) -> str:
     return f"exit code {code}"
 
 
-def serve(threads: int) -> None:
+def serve(words: str) -> None:
     """The whole work of a process: say that it is there, make the windows that it reads, and answer each with a line of
-    JSON, empty or the error it met; until its input ends."""
+    JSON, empty or the error it met; until its input ends. ``words``: how many threads decode and resize."""
+    threads = int(words)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started it
     out = os.fdopen(os.dup(1), "wb", 0)
     os.dup2(2, 1)  # libraries may print

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from films import numbered
 
+from lp_editor import apart
 from lp_editor.demo import film_portrait
 from lp_editor.errors import FaceError, MediaError
 from lp_editor.faces import analyse_faces, analysts
@@ -66,7 +67,7 @@ def unmade(window: Window) -> None:
 
 def code_of(program: str) -> str:
     """A program for processes, in place of their own."""
-    return "import sys, os; sys.path[:] = sys.argv[2:]\n" + program
+    return "import sys, os; sys.path[:] = sys.argv[5:]\n" + program
 
 
 def test_processes_find_what_this_one_finds(tmp_path: Path) -> None:
@@ -103,9 +104,7 @@ def test_a_process_that_breaks_down_is_followed_by_another(
 ) -> None:
     broken = tmp_path / "broken"
     once = f"if not os.path.exists({str(broken)!r}):\n    open({str(broken)!r}, 'w').close(); {BREAKS_DOWN}\n"
-    monkeypatch.setattr(
-        analysts, "ANALYST", code_of(once + "from lp_editor.faces.analysts import serve; serve(int(sys.argv[1]))")
-    )
+    monkeypatch.setattr(apart, "PROGRAM", code_of(once + "from lp_editor.faces.analysts import serve; serve('1')"))
     done: list[int] = []
     analyse_apart(missing, lambda window: done.append(window.number), 1)
     assert done == [0, 1, 2]
@@ -116,7 +115,7 @@ def test_a_process_that_breaks_down_is_followed_by_another(
 def test_processes_that_break_down_again_are_told_with_their_frames(
     missing: list[Window], monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    monkeypatch.setattr(analysts, "ANALYST", code_of(BREAKS_DOWN))
+    monkeypatch.setattr(apart, "PROGRAM", code_of(BREAKS_DOWN))
     with pytest.raises(FaceError, match=rf"film.mp4: .* frames 0 to {WINDOW - 1} broke down 2 times \(SIGKILL\)"):
         analyse_apart(missing, unmade, 1)
     assert len(started) == 2
@@ -132,8 +131,8 @@ def test_the_error_of_a_process_is_the_one_it_would_be_here(film: Path, tmp_path
 
 
 def test_a_defect_in_a_process_is_told_with_its_place(missing: list[Window], monkeypatch: pytest.MonkeyPatch) -> None:
-    spoilt = "from lp_editor.faces import analysts, windows\nwindows._analyse = None\nanalysts.serve(1)"
-    monkeypatch.setattr(analysts, "ANALYST", code_of(spoilt))
+    spoilt = "from lp_editor.faces import analysts, windows\nwindows._analyse = None\nanalysts.serve('1')"
+    monkeypatch.setattr(apart, "PROGRAM", code_of(spoilt))
     with pytest.raises(RuntimeError, match="'NoneType' object is not callable"):
         analyse_apart(missing, unmade, 1)
 
@@ -151,7 +150,7 @@ def test_whatever_stops_it_no_process_is_left(
 
 
 def test_a_process_ends_with_whoever_started_it() -> None:
-    program = "from lp_editor.faces.analysts import serve; serve(1)"
+    program = "from lp_editor.faces.analysts import serve; serve('1')"
     process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin
     process.stdin.close()
@@ -186,7 +185,7 @@ def test_without_processes_faces_are_found_here(
     if program:
         monkeypatch.setattr(sys, "executable", str(tmp_path / program))
     else:
-        monkeypatch.setattr(analysts, "ANALYST", "import a_library_that_this_interpreter_lacks")
+        monkeypatch.setattr(apart, "PROGRAM", "import a_library_that_this_interpreter_lacks")
     told: list[int] = []
     with VideoSource(film) as source:
         assert analyse_faces(source, 0, FRAMES, tmp_path / "faces", lambda done, total: told.append(done)) == []

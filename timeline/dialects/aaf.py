@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lp_editor.apart import command
 from lp_editor.errors import LpEditorError, ProjectError
 from lp_editor.timeline import stored
 from lp_editor.timeline.dialects.otio import Node
@@ -37,9 +38,6 @@ REFUSED = 3
 
 OUT_OF_TIME = (-24, -9)
 """How a process ends that used up its seconds of a core: by SIGXCPU, or by SIGKILL a second later."""
-
-READER = "import sys; sys.path[:] = sys.argv[4:]; from lp_editor.timeline.dialects.aaf import serve; serve(*sys.argv[1:4])"
-"""What the reading process does: it finds what this one finds, and nothing in the folder it happens to run in."""
 
 
 def adapter(path: Path, error: type[LpEditorError]) -> Any:
@@ -65,14 +63,13 @@ def tree_of(path: Path) -> Node:
 
 def _read_apart(path: Path, seconds: int, memory: int) -> bytes:
     """What the reading process says of a file, as JSON."""
-    found = [entry for entry in sys.path if entry]
-    command = [sys.executable, "-I", "-c", READER, str(path.absolute()), str(seconds), str(memory), *found]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds * BUSY, check=False)
+        words = command(serve, str(path.absolute()), str(seconds), str(memory))
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds * BUSY, check=False)
     except subprocess.TimeoutExpired:
         raise ProjectError(_endless(path, seconds)) from None
     except OSError as error:
-        raise ProjectError(f"{path}: no process can be started to read it in ({error.strerror})") from None
+        raise ProjectError(f"{path}: no process can be started to read it in ({error.strerror or error})") from None
     if done.returncode == REFUSED:
         why = " ".join(done.stdout.decode("utf-8", "replace").split())[:300]
         raise ProjectError(f"{path} cannot be read as AAF ({why}); export it again")
