@@ -23,8 +23,11 @@ Piece: TypeAlias = Path | CopiedPictures
 """A chunk encoded by us, or pictures copied from a film."""
 
 AFTER = 48
-"""Frames that are decoded behind what was encoded, and pictures of a piece that are compared: a group of pictures may be
-minutes long, and where the first of them decode as they do alone, so do the rest of the same packets."""
+"""Frames that are decoded behind what was encoded: a group of pictures may be minutes long."""
+
+COMPARED = 16
+"""Pictures of a piece that are compared: as many as a stream of H.264 or H.265 may hold back (ITU-T H.264, A.3.1). Where these
+decode as they do alone, so do the rest of the same packets."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Pieces:
 
         Every packet has to be its piece's to the byte, and at its frame's time. What was encoded is decoded with its
         neighbours, from the key frame before it to the end of the group behind it (of a long one the first `AFTER`
-        frames); every picture has to be whole, and the first `AFTER` of each piece those of the piece decoded by itself.
+        frames); every picture has to be whole, and the first `COMPARED` of each piece those of the piece decoded by itself.
         ``thorough``: so is all of the film, and every picture. ``progress`` is told how many frames of how many are decoded.
         """
         with opened(path) as file:
@@ -53,7 +56,7 @@ class Pieces:
         done, total = 0, sum(stop - first for first, stop in spans)
         for first, stop in spans:
             shown = _pictures(path, listed.times, first, stop - first)
-            wanted = self._pictures(first, stop, self.count if thorough else AFTER)
+            wanted = self._pictures(first, stop, self.count if thorough else COMPARED)
             for number, (mine, theirs) in enumerate(zip(shown, wanted, strict=True), first):
                 if theirs is not None and not mine.equals(theirs):
                     raise SpliceError(f"frame {number} of {path.name} does not decode to what was written")

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from queue import Empty, Full, Queue
-from threading import Event, Thread
+from queue import SimpleQueue
+from threading import Semaphore, Thread
 from typing import TypeVar
 
 ItemT = TypeVar("ItemT")
 
-PATIENCE = 0.1
-"""Seconds after which a waiting thread looks whether it is still wanted."""
-
-
 def ahead(items: Iterator[ItemT], depth: int) -> Generator[ItemT, None, None]:
     """The same items in the same order, made up to ``depth`` of them early in another thread, from now on.
 
-    Whatever making them raises is raised here. When this is closed early, the other thread ends after the item it is
-    making, and closes ``items`` if they can be closed.
+    The one that is being made counts among them. Whatever making them raises is raised here. When this is closed early, the
+    other thread ends after the item it is making, and closes ``items`` if they can be closed.
     """
     taken = _taken(items, depth)
     next(taken)  # to where the thread runs, and closing ends it
@@ -26,52 +22,57 @@ def ahead(items: Iterator[ItemT], depth: int) -> Generator[ItemT, None, None]:
 
 def _taken(items: Iterator[ItemT], depth: int) -> Generator[ItemT | None, None, None]:
     """A None, once the other thread runs, then the items."""
-    made: Queue[tuple[ItemT] | BaseException | None] = Queue(depth)
-    stop = Event()
-    maker = Thread(target=_make, args=(items, made, stop), daemon=True)
+    made: SimpleQueue[list[ItemT] | BaseException | None] = SimpleQueue()
+    room = _Room(depth)
+    maker = Thread(target=_make, args=(items, made, room), daemon=True)
     maker.start()
     try:
         yield None
         while (item := made.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
-            yield item[0]
+            room.grows()
+            yield item.pop()  # held no longer than its taker does
     finally:
-        stop.set()
-        _drain(made)
+        room.close()
         maker.join()
 
 
-def _make(items: Iterator[ItemT], made: Queue[tuple[ItemT] | BaseException | None], stop: Event) -> None:
+class _Room:
+    """How many items more may be made early; none any more once it is closed."""
+
+    def __init__(self, depth: int) -> None:
+        self._free = Semaphore(depth)
+        self._closed = False
+
+    def grows(self) -> None:
+        """One that was made has been taken."""
+        self._free.release()
+
+    def close(self) -> None:
+        """Nothing is wanted any more."""
+        self._closed = True
+        self._free.release()
+
+    def is_there(self) -> bool:
+        """Wait for room for one more; False where none is wanted."""
+        self._free.acquire()
+        return not self._closed
+
+
+def _make(items: Iterator[ItemT], made: SimpleQueue[list[ItemT] | BaseException | None], room: _Room) -> None:
     try:
-        for item in items:
-            if not _handed((item,), made, stop):
+        while room.is_there():
+            try:
+                item = [next(items)]
+            except StopIteration:
                 break
+            made.put(item)
+            del item  # while this waits for room, only whoever took it holds it
         end: BaseException | None = None
     except BaseException as error:  # handed to whoever waits
         end = error
     finally:
         if isinstance(items, Generator):
             items.close()
-    _handed(end, made, stop)
-
-
-def _handed(
-    item: tuple[ItemT] | BaseException | None, made: Queue[tuple[ItemT] | BaseException | None], stop: Event
-) -> bool:
-    """Put an item into the queue as soon as there is room; False where nobody wants it any more."""
-    while not stop.is_set():
-        try:
-            made.put(item, timeout=PATIENCE)
-        except Full:
-            continue
-        return True
-    return False
-
-
-def _drain(made: Queue[tuple[ItemT] | BaseException | None]) -> None:
-    while True:
-        try:
-            made.get_nowait()
-        except Empty:
-            return
+    made.put(end)
