@@ -19,7 +19,7 @@ FOLDERS = {"lp_editor": "lp_editor", "timeline": "lp_editor.timeline", "plugins"
 
 LAYERS = (
     ("errors", "version"),
-    ("files", "apart"),
+    ("files", "apart", "ahead"),
     ("controls", "timeline"),
     ("face", "utterance", "recording"),
     ("effect", "engine"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from heapq import merge
 from io import BytesIO
+from math import ceil
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -316,6 +317,7 @@ class _Join:
         """The packets of all chunks with program frame numbers as timestamps, and their decoding time in seconds."""
         copied = [c.reorder for c in self.chunks if isinstance(c, CopiedPictures)]
         reorder, start = max([TRAITS[self.delivery.codec].reorder, *copied]), 0
+        unit, rate = 1 / self.rate, float(self.rate)
         for chunk, count in zip(self.chunks, self.counts, strict=True):
             seen = 0
             packets = chunk.packets() if isinstance(chunk, CopiedPictures) else chunk_packets(chunk, self.rate)
@@ -324,10 +326,10 @@ class _Join:
                 # one step a packet over all chunks: a short chunk's own decoding times would run into its neighbours'
                 packet.dts = start + seen - reorder
                 packet.duration = 1
-                packet.time_base = 1 / self.rate
+                packet.time_base = unit
                 packet.stream = video
                 seen += 1
-                yield packet, packet.dts / float(self.rate)
+                yield packet, packet.dts / rate
             if seen != count:
                 name = chunk.path.name if isinstance(chunk, CopiedPictures) else chunk.name
                 raise MediaError(f"chunk {name} holds {seen} frames instead of {count}; delete it and run again")
@@ -376,15 +378,15 @@ def _copied_packets(stream: Any, sound: CopiedSound) -> Iterator[tuple[Any, floa
     with av.open(str(sound.path)) as file:
         source = file.streams.audio[sound.stream]
         base = Fraction(source.time_base or 1)
-        shift = round(zero / base)
+        shift, end = round(zero / base), ceil(sound.seconds / base)
         for packet in file.demux(source):
             if packet.pts is None or packet.dts is None:
                 continue
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            if packet.pts * base >= sound.seconds:
+            if packet.pts >= end:
                 return
             packet.stream = stream
-            yield packet, float(packet.dts * base)
+            yield packet, packet.dts * base.numerator / base.denominator
 
 
 PCM = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -14,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lp_editor.ahead import ahead
 from lp_editor.media.frames import from_frame
 from lp_editor.media.picture import Picture
 from lp_editor.media.probe import decoded, opened, probe
@@ -28,6 +30,10 @@ AFTER = 48
 COMPARED = 16
 """Pictures of a piece that are compared: as many as a stream of H.264 or H.265 may hold back (ITU-T H.264, A.3.1). Where these
 decode as they do alone, so do the rest of the same packets."""
+
+
+EARLY = 8
+"""Frames of the film that are decoded while those of its pieces are: on two cores a tenth off the check."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +61,13 @@ class Pieces:
         spans = [(0, self.count)] if thorough else list(self._spans(listed))
         done, total = 0, sum(stop - first for first, stop in spans)
         for first, stop in spans:
-            shown = _pictures(path, listed.times, first, stop - first)
             wanted = self._pictures(first, stop, self.count if thorough else COMPARED)
-            for number, (mine, theirs) in enumerate(zip(shown, wanted, strict=True), first):
-                if theirs is not None and not mine.equals(theirs):
-                    raise SpliceError(f"frame {number} of {path.name} does not decode to what was written")
-                done += 1
-                progress(done, total)
+            with closing(ahead(_pictures(path, listed.times, first, stop - first), EARLY)) as shown:
+                for number, (mine, theirs) in enumerate(zip(shown, wanted, strict=True), first):
+                    if theirs is not None and not mine.equals(theirs):
+                        raise SpliceError(f"frame {number} of {path.name} does not decode to what was written")
+                    done += 1
+                    progress(done, total)
 
     def _packets(self, path: Path, file: Any) -> _Listed:
         """All packets compared; when each frame is shown, and the key frames."""

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lp_editor.ahead import ahead
 from lp_editor.media.codecs import Delivery
 from lp_editor.media.probe import MediaInfo, probe
 from lp_editor.media.sink import CopiedSound, EncodedSound, Sound, SoundTrack, encoding
 from lp_editor.media.sound import SoundSource
 from lp_editor.plan import Plan
-from lp_editor.render.ahead import ahead
 from lp_editor.render.footage import media_zero
 from lp_editor.render.mix import Samples, SoundFormat, Voice, mix
 from lp_editor.render.report import Report

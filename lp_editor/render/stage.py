@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lp_editor.ahead import ahead
 from lp_editor.controls import Controls
 from lp_editor.effect import FINISHES
 from lp_editor.engine import Engine, Look, Patch
@@ -25,7 +26,6 @@ from lp_editor.media.picture import Picture, VideoFormat, fit
 from lp_editor.plan import Drive, FacePlan, Plan, Shot
 from lp_editor.recording import Recording
 from lp_editor.render import finish, joints
-from lp_editor.render.ahead import ahead
 from lp_editor.render.calls import Wish, synthesized
 from lp_editor.render.cast import Cast
 from lp_editor.render.compositor import apply_patches, matte

@@ -12,11 +12,11 @@ from time import sleep
 import pytest
 
 from lp_editor import Registry, hookimpl, testing, verbs
+from lp_editor.ahead import ahead
 from lp_editor.errors import EngineError
 from lp_editor.media.sink import Codec
 from lp_editor.media.source import VideoSource
 from lp_editor.plugins import expression, stitch
-from lp_editor.render.ahead import ahead
 from lp_editor.render.executor import LocalExecutor
 from lp_editor.render.profile import Profile
 from lp_editor.render.program import Settings

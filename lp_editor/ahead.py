@@ -1,4 +1,4 @@
-"""Runs one stage of a render ahead of the next, in a thread of its own, by a bounded number of items."""
+"""Runs one stage of work ahead of the next, in a thread of its own, by a bounded number of items."""
 
 from __future__ import annotations
 
