@@ -13,7 +13,6 @@ import pytest
 from films import numbered
 
 from lp_editor import apart
-from lp_editor.demo import film_portrait
 from lp_editor.errors import FaceError, MediaError
 from lp_editor.faces import analyse_faces, analysts
 from lp_editor.faces.analysts import analyse_apart
@@ -21,8 +20,9 @@ from lp_editor.faces.windows import WINDOW, Window, windows
 from lp_editor.media.codecs import Codec
 from lp_editor.media.picture import VideoFormat
 from lp_editor.media.probe import MediaInfo, probe
-from lp_editor.media.sink import encode_chunk
+from lp_editor.media.sink import encode_chunk, join_chunks
 from lp_editor.media.source import VideoSource
+from lp_editor.media.splice import Film
 
 FRAMES = 2 * WINDOW + 8
 """Of the films: three windows, the last a short one."""
@@ -70,9 +70,12 @@ def code_of(program: str) -> str:
     return "import sys, os; sys.path[:] = sys.argv[5:]\n" + program
 
 
-def test_processes_find_what_this_one_finds(tmp_path: Path) -> None:
-    film, count = tmp_path / "portrait.mp4", WINDOW + 8
-    film_portrait(film, lambda *told: None, count)
+def test_processes_find_what_this_one_finds(filmed: Path, tmp_path: Path) -> None:
+    film, count = tmp_path / "twice.mp4", 120
+    once = Film.of(probe(filmed)).run(0, 60)
+    assert once is not None
+    assert count > WINDOW
+    join_chunks(film, [once] * 2, [once.count] * 2, Fraction(25), Codec.H264)
     told: list[tuple[int, int]] = []
     with VideoSource(film) as source:
         (track,) = analyse_faces(source, 0, count, tmp_path / "faces", lambda done, total: told.append((done, total)))
