@@ -35,6 +35,9 @@ enough to lead, at the second they are a smear."""
 BRIEF = 0.16
 """Seconds: eyes do not look away for less; what is read for less is a tracker's mistake while the head swings, or a blink."""
 
+JERK = 0.08
+"""Seconds: a head that swings for no longer is led through it, rather than that the eyes leave the aim and come back."""
+
 CLOSED, LIDS_MOVE = 0.4, 0.04
 """A measured blink of this much is one; for so many seconds before and after it the lids are on their way."""
 
@@ -156,7 +159,10 @@ class Gaze(Effect):
         return Signal(lambda t: np.interp(t, moments, held))
 
     def _within(self, scene: Scene) -> NDArray[np.float64]:
-        """1 where eyes and head are turned little enough, 0 where too far or the face is lost, (N,)."""
+        """1 where eyes and head are turned little enough, 0 where too far or the face is lost, (N,).
+
+        What is within for less than eyes rest on anything is not: they would dart to the aim and back.
+        """
         limits = (
             (np.abs(scene.gazes[:, 0]), self.eye_full, self.eye_none),
             (np.abs(scene.gazes[:, 1]), self.eye_full, self.eye_none),
@@ -164,8 +170,10 @@ class Gaze(Effect):
             (np.abs(scene.poses[:, 1]), self.yaw_full, self.yaw_none),
         )
         parts = [_eased((none - angle) / max(none - full, 1e-6)) for angle, full, none in limits]
-        parts.append(_eased((FAST[1] - _speeds(scene)) / (FAST[1] - FAST[0])))
-        return np.asarray(np.nan_to_num(np.prod(parts, axis=0), nan=0.0))
+        calm = np.nan_to_num(_eased((FAST[1] - _speeds(scene)) / (FAST[1] - FAST[0])), nan=0.0)
+        parts.append(-_opened(-calm, round(JERK * float(scene.rate)) + 1))
+        within = np.nan_to_num(np.prod(parts, axis=0), nan=0.0)
+        return _opened(within, round(BRIEF * float(scene.rate)))
 
     def _liveliness(self, scene: Scene, holds: Signal) -> tuple[tuple[Signal, Signal], Signal]:
         """Looks away in degrees, x and y, and added blinks."""
@@ -194,6 +202,15 @@ def _eased(u: NDArray[np.float64]) -> NDArray[np.float64]:
     """0 below 0, 1 above 1, smooth between."""
     u = np.clip(u, 0, 1)
     return np.asarray(u * u * (3 - 2 * u))
+
+
+def _opened(values: NDArray[np.float64], frames: int) -> NDArray[np.float64]:
+    """Values without peaks shorter than some frames, (N,): the greatest of the least of each run of so many."""
+    frames = min(max(frames, 1), len(values))
+    if frames < 2:
+        return values
+    least = np.lib.stride_tricks.sliding_window_view(np.pad(values, frames - 1, mode="edge"), frames).min(axis=1)
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(least, frames).max(axis=1))
 
 
 def _without_jumps(

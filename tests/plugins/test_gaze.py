@@ -142,6 +142,19 @@ def test_a_head_that_swings_is_not_led(gaze: type[Effect]) -> None:
     assert weights(gaze.parse({"contact": 1, **CALM}), replace(filmed([(15, 0)] * 20), faces=faces)).max() == 0
 
 
+def test_a_head_that_swings_for_a_moment_is_led_through_it(gaze: type[Effect]) -> None:
+    at = np.cumsum([0.0] * 10 + [60.0] + [0.0] * 11)
+    faces: list[Face | None] = [testing.synthetic_face((256.0 + x, 256.0)) for x in at]
+    assert weights(gaze.parse({"contact": 1, **CALM}), replace(filmed([(15, 0)] * 22), faces=faces)).min() == 1
+
+
+def test_eyes_do_not_dart_to_the_lens_between_looks_that_go_too_far(gaze: type[Effect]) -> None:
+    effect = gaze.parse({"contact": 1, **CALM})
+    assert weights(effect, filmed([(35, 0)] * 20 + [(12, 0)] * 3 + [(-35, 0)] * 20)).max() == 0
+    assert weights(effect, filmed([(35, 0)] * 20 + [(12, 0)] * 12 + [(-35, 0)] * 20)).max() == 1
+    assert weights(effect, filmed([(12, 0)] * 3 + [(-35, 0)] * 20))[0] == 1  # they may have rested there before
+
+
 def test_a_lost_face_is_not_led_and_does_not_spread(gaze: type[Effect]) -> None:
     scene = filmed([(15, 0)] * 10 + [(np.nan, np.nan)] * 3 + [(15, 0)] * 10)
     led = weights(gaze.parse({"contact": 1, **CALM}), scene)
