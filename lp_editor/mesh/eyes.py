@@ -39,6 +39,9 @@ DUSK = 0.45
 SPREAD, UNEVEN = 0.1, (0.45, 1.08)
 """The light around an eye is seen over this part of its width, and believed between these parts of its median."""
 
+BESIDE_LIDS = 0.04
+"""So far outside the lids, in eye widths, what is filmed lighter than the plates stays: lids are not quite where marked."""
+
 NEAR_LIDS = 0.045
 """So near to the lids, in eye widths, what was filmed darker than the plates is shade and lashes: it stays there."""
 
@@ -203,7 +206,12 @@ def _plates(
     near = 1 - _inside(aperture, NEAR_LIDS * width)[..., None]
     shade = 1 + near * (np.clip((crop + GREY) / (np.maximum(whole, 0) + GREY), 0.35, 1.25) - 1)
     edge = np.asarray(step(0.85, 1.0, reach) * (1 - step(1.25 + blur, 1.5 + blur, reach)), np.float32)
-    rest = _carried_on(np.asarray((crop - whole * shade) * kept[..., None], np.float32), kept, width)
+    missed = crop - whole * shade
+    # just outside the lids only what is lighter: their lashes would stay behind when they open
+    far = 2 * max(1, round(BESIDE_LIDS * width)) + 1
+    beside = np.asarray(cv2.dilate(aperture, np.ones((far, far), np.uint8)), np.float32)
+    missed = missed * kept[..., None] + np.maximum(missed, 0) * (beside - kept)[..., None]
+    rest = _carried_on(np.asarray(missed, np.float32), beside, width)
     return _Plates(white, iris, cover, specular, rest, np.asarray(shade, np.float32), edge, radius)
 
 
@@ -232,7 +240,8 @@ def _dusk(before: Array, eye: Eye, source: Box, width: float) -> FloatImage:
     a, b = before[eye.upper[0], :2], before[eye.upper[-1], :2]
     along = ((x - a[0]) * (b[0] - a[0]) + (y - a[1]) * (b[1] - a[1])) / max(width * width, 1e-6)
     corners = step(0.0, 0.3, np.minimum(along, 1 - along))
-    lids = step(-0.06, 0.16, under) * (0.75 + 0.25 * step(-0.04, 0.08, over))
+    # beyond the filmed lids, which may open, it is no darker than at them
+    lids = step(-0.06, 0.16, np.maximum(under, 0)) * (0.75 + 0.25 * step(-0.04, 0.08, np.maximum(over, 0)))
     return np.asarray((1 - DUSK) + DUSK * lids * (0.5 + 0.5 * corners), np.float32)
 
 

@@ -35,7 +35,7 @@ HARDLY_OPEN = (0.06, 0.14)
 MOST_AIMED = 0.24
 """The same where a look is led to a target: about 28 degrees, as far as eyes go with comfort."""
 
-UPPER_FOLLOWS = {"down": 0.72, "up": 0.55}
+UPPER_FOLLOWS = {"down": 0.85, "up": 0.65}
 LOWER_FOLLOWS = {"down": 0.45, "up": 0.3}
 """How much of an iris's way down or up the lids go with it: the upper lid keeps its place on the iris (W. Becker and A. F.
 Fuchs, "Lid-eye coordination during vertical gaze changes in man and monkey", 1988), the lower one goes about half as far. On
@@ -324,7 +324,7 @@ def _with_eye(local: Array, side: str, blink: float, gaze: Array) -> Array:
     out[list(iris)] += gaze
     way = "down" if gaze[1] > 0 else "up"
     top, bottom = local[list(upper)], local[list(lower)]
-    arch = np.sin(np.pi * np.linspace(0, 1, len(upper))) ** 0.6
+    arch = np.sin(np.pi * np.linspace(0, 1, len(upper)))  # steeper at the corners, the skin beside them would fold
     down, up = np.zeros_like(top), np.zeros_like(top)
     down[:, 1] = UPPER_FOLLOWS[way] * gaze[1] * arch
     up[:, 1] = -LOWER_FOLLOWS[way] * gaze[1] * arch
