@@ -105,7 +105,7 @@ AIM_BOUNDS: Mapping[tuple[int, int], tuple[float, float]] = {
 
 To the side the geometry is nearly right: a film's tracker read 9.5 to 14 degrees for 14 asked (.8 to 1.3 of the way; film s32
 of the notes), but one small picture by itself as little as half, and eyes led twice as far look past the lens. Up and down the
-landmark model reads .2 to .4 of a painted turn (five faces), and of a filmed one no more: of people who look into the lens
+landmark model reads .2 to .4 of a painted turn (six faces), and of a filmed one no more: of people who look into the lens
 while they nod (d18, s13) .2 to .3 of the turn against the head. Looks that are read as too high were led down by up to four
 times what is read and looked at (s32): all of them meet the lens. Looks that are read as too low often are but narrowed lids:
 led up three times as far, they pass over it (d12)."""

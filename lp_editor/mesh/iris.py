@@ -46,7 +46,8 @@ USUAL = (0.05, 0.09)
 COST = 0.03
 
 AHEAD = np.array([0.0, -0.03])
-"""How far off its landmark the disc lies where nothing is misread, in eye widths: the mean of five faces that look ahead."""
+"""How far off its landmark the disc lies where nothing is misread, in eye widths: about the mean of four faces that look ahead
+(d12, d30, s12, s42 of the notes)."""
 
 CLEAR = (0.40, 0.55)
 """Parts of the variance of the light that a disc explains: at the first it is not believed to be the iris, at the second

@@ -35,7 +35,7 @@ HARDLY_OPEN = (0.06, 0.14)
 MOST_AIMED = 0.24
 """The same where a look is led to a target: about 28 degrees, as far as eyes go with comfort."""
 
-UPPER_FOLLOWS = {"down": 0.85, "up": 0.65}
+UPPER_FOLLOWS = {"down": 0.78, "up": 0.6}
 LOWER_FOLLOWS = {"down": 0.45, "up": 0.3}
 """How much of an iris's way down or up the lids go with it: the upper lid keeps its place on the iris (W. Becker and A. F.
 Fuchs, "Lid-eye coordination during vertical gaze changes in man and monkey", 1988), the lower one goes about half as far. On
