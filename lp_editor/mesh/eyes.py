@@ -344,7 +344,7 @@ def _ball(plates: _Plates, made: EyeChange, source: Box, part: Box) -> FloatImag
     ball = (plates.white * (1 - cover) + _shifted(plates.iris, gaze) * cover) * plates.shade
     own = plates.cover[..., None]
     gone = float(np.clip(np.hypot(*gaze) / (0.2 * plates.radius), 0, 1))  # an iris that leaves takes its rim along
-    rest = plates.rest * (1 - gone * plates.edge[..., None])
+    rest = plates.rest - gone * plates.edge[..., None] * np.minimum(plates.rest, 0)  # rims are dark
     ball = ball + _shifted(plates.rest * own, gaze, 0) + rest * (1 - own) * (1 - cover)
     ball = ball + _shifted(plates.specular, SPECULAR * gaze, 0)[..., None]
     there = made.there.copy()

@@ -106,6 +106,13 @@ def test_eyes_that_are_led_jump_no_further_than_they_were_filmed_to(gaze: type[E
     assert np.abs(led - scene.gazes).max() > 10
 
 
+def test_jumps_are_planned_with_room_where_there_is_any(gaze: type[Effect]) -> None:
+    drift = [(min(15 + 2.5 * i, 40.0), 0.0) for i in range(20)]
+    scene = filmed([(5.0, 0.0)] * 10 + [(15.0, 0.0)] * 10 + drift)
+    led = scene.gazes * (1 - weights(gaze.parse({"contact": 1, **CALM}), scene))[:, None]
+    assert 5 < np.abs(np.diff(led[:, 0])).max() < 0.85 * 10
+
+
 def test_what_is_read_for_a_few_frames_only_is_no_look(gaze: type[Effect]) -> None:
     brief = filmed([(1, 0)] * 10 + [(14, 0)] * 3 + [(1, 0)] * 10)
     assert weights(gaze.parse({"contact": 1, **CALM}), brief).max() == 0
