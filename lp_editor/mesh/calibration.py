@@ -98,17 +98,24 @@ TRIALS: tuple[Trial, ...] = (
 AIMED = 0.4
 """The offset of the gaze that is tried for looks at a target."""
 
-AIM_BOUNDS = ((0.8, 1.25), (0.8, 2.0))
-"""Of looks to the side, and up and down. To the side the geometry is nearly right: a film's tracker read 9.5 to 14 degrees for
-14 asked (.8 to 1.3 of the way; film s32 of the notes), but one small picture by itself as little as half, and eyes led twice as
-far look past the lens. Up and down the landmark model reads a fifth to a third of what it is shown."""
+AIM_BOUNDS: Mapping[tuple[int, int], tuple[float, float]] = {
+    (0, 1): (0.8, 1.25), (0, -1): (0.8, 1.25), (1, 1): (0.8, 2.0), (1, -1): (0.8, 3.5),
+}  # fmt: skip
+"""Of looks led to a target, by axis (0 to the side, 1 up) and sign (+ to the person's left, up).
+
+To the side the geometry is nearly right: a film's tracker read 9.5 to 14 degrees for 14 asked (.8 to 1.3 of the way; film s32
+of the notes), but one small picture by itself as little as half, and eyes led twice as far look past the lens. Up and down the
+landmark model reads .2 to .4 of a painted turn (six faces), and of a filmed one no more: of people who look into the lens
+while they nod (d18, s13) .2 to .3 of the turn against the head. Looks that are read as too high were led down by up to four
+times what is read and looked at (s32): all of them meet the lens. Looks that are read as too low often are but narrowed lids:
+led up three times as far, they pass over it (d12)."""
 
 
 def _aim(axis: int, sign: int) -> Trial:
     """Reads by how many degrees a look turns, against those that the iris's shift on its eyeball stands for."""
     name = ("gaze_x", "gaze_y")[axis]
     degrees = float(np.degrees(np.arcsin(abs(GAZE[axis]) * AIMED / EYEBALL)))
-    return Trial(_sides(name), sign, (), degrees, *AIM_BOUNDS[axis], AIMED, axis, looks=True)
+    return Trial(_sides(name), sign, (), degrees, *AIM_BOUNDS[axis, sign], AIMED, axis, looks=True)
 
 
 AIMS: Mapping[tuple[int, int], Trial] = {(axis, sign): _aim(axis, sign) for axis in (0, 1) for sign in (1, -1)}

@@ -21,6 +21,7 @@ from lp_editor.mesh import eyes, field, mouth
 from lp_editor.mesh.bases import Array, bases, rest_points
 from lp_editor.mesh.borrowed import PARTS, Loan, borrow, repaid
 from lp_editor.mesh.calibration import Strengths
+from lp_editor.mesh.iris import marked, seen
 from lp_editor.mesh.layers import Canvas
 from lp_editor.mesh.rehearsal import Performed, Played, Rehearsals, Response, performed
 from lp_editor.mesh.shading import creases
@@ -28,7 +29,7 @@ from lp_editor.mesh.shape import MeshMotion, Person, at_rest, played, recorded, 
 from lp_editor.recording import SHAPES, Recording
 from lp_editor.render.compositor import apply_patches
 
-VERSION = 18
+VERSION = 19
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40
@@ -188,7 +189,8 @@ def _played(
 
 def _filmed(person: Person, picture: FacePicture) -> MeshMotion:
     points = picture.face.points.astype(np.float64)
-    return MeshMotion(points, procrustes(points), person, None, _blendshapes(picture.face))
+    pose = procrustes(points)
+    return MeshMotion(points, pose, person, None, _blendshapes(picture.face), seen(picture, points, pose))
 
 
 def _blendshapes(face: Face) -> Array:
@@ -218,8 +220,10 @@ def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion, loan: L
     canvas = Canvas.over(box)
     lent = repaid(loan, picture)
     mouth.draw(canvas, pixels, picture.box, made.before, made.after, made.face_width, lent.get("mouth"))
+    irises = filmed.irises or marked(filmed.points)
     for side, change in changes.items():
-        eyes.draw(canvas, pixels, picture.box, moved, change, made.before, made.after, lent.get(side))
+        iris = irises.centres[side], irises.radii[side]
+        eyes.draw(canvas, pixels, picture.box, moved, change, made.before, made.after, iris, lent.get(side))
     tone = creases(filmed, motion, made.after, pixels, picture.box, box, made.face_width)
     return _assembled(box, flow, tone, canvas)
 

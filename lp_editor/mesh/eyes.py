@@ -36,6 +36,12 @@ LASH = 0.045
 DUSK = 0.45
 """How much of its light the white loses in the deepest shade of the lids: photographs show it at about half there."""
 
+SPREAD, UNEVEN = 0.1, (0.45, 1.08)
+"""The light around an eye is seen over this part of its width, and believed between these parts of its median."""
+
+BESIDE_LIDS = 0.04
+"""So far outside the lids, in eye widths, what is filmed lighter than the plates stays: lids are not quite where marked."""
+
 NEAR_LIDS = 0.045
 """So near to the lids, in eye widths, what was filmed darker than the plates is shade and lashes: it stays there."""
 
@@ -112,11 +118,11 @@ def _similarity(a: Array, b: Array) -> Array:
 
 
 def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage, made: EyeChange,
-         before: Array, after: Array, lent: Lent | None) -> None:  # fmt: skip
+         before: Array, after: Array, iris: tuple[Array, float], lent: Lent | None) -> None:  # fmt: skip
     """Draw one eye over a canvas.
 
-    ``pixels`` (h, w, RGB) of ``around_face`` as filmed; ``moved`` those of the canvas's box, moved by the field; ``lent``
-    this eye closed in another frame.
+    ``pixels`` (h, w, RGB) of ``around_face`` as filmed; ``moved`` those of the canvas's box, moved by the field; ``iris``
+    the middle (2,) and the radius that it is seen with, in pixels; ``lent`` this eye closed in another frame.
     """
     eye = made.eye
     points = np.vstack([before[list(eye.contour)], after[list(eye.contour)], after[list(eye.crease)]])
@@ -129,7 +135,7 @@ def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage
     crop = pixels[
         source.y0 - around_face.y0 : source.y1 - around_face.y0, source.x0 - around_face.x0 : source.x1 - around_face.x0
     ]
-    plates = _plates(crop, before, eye, source, made.width)
+    plates = _plates(crop, before, eye, source, made.width, iris)
     if np.abs(made.gaze).max() > LEAST_GAZE or abs(made.closing) > LEAST_LID:
         ball = _ball(plates, made, source, part)
         ball *= (1 - 0.5 * np.clip(made.closing, 0, 1) * _lid_shadow(after, eye, part, made))[..., None]
@@ -176,11 +182,12 @@ class _Plates:
     radius: float
 
 
-def _plates(crop: FloatImage, before: Array, eye: Eye, source: Box, width: float) -> _Plates:
+def _plates(
+    crop: FloatImage, before: Array, eye: Eye, source: Box, width: float, iris_seen: tuple[Array, float]
+) -> _Plates:  # fmt: skip
     aperture = polygon(before[list(eye.contour)], source)
-    centre = before[eye.iris[0], :2] - [source.x0, source.y0]
-    across = before[list(eye.iris[1:]), :2]
-    radius = 0.25 * float(np.linalg.norm(across[0] - across[2]) + np.linalg.norm(across[1] - across[3]))
+    middle, radius = iris_seen
+    centre = middle - [source.x0, source.y0]
     x, y = np.meshgrid(np.arange(source.width, dtype=np.float32), np.arange(source.height, dtype=np.float32))
     size = 2 * max(1, round(0.025 * width)) + 1
     inner = cv2.erode((aperture > 0.95).astype(np.uint8), np.ones((size, size), np.uint8)) > 0
@@ -188,19 +195,32 @@ def _plates(crop: FloatImage, before: Array, eye: Eye, source: Box, width: float
     radius = _limbus(crop, inner, away, np.abs(x - centre[0]) > 0.6 * away, max(radius, 1.0))
     rho = np.asarray(away / radius, np.float32)
     blur = blur_of(crop, width) / radius
-    dusk = _dusk(before, eye, source, width)
+    dusk = _dusk(before, eye, source, width) * _light(crop, rho, aperture, width)
     white = _white(crop, inner & (rho > 1.18 + 0.5 * blur), aperture, dusk, width)
     iris, specular = _iris(crop, inner, rho, width)
     low, high = LIMBUS[0] - 0.6 * blur, LIMBUS[1] + 0.8 * blur
     reach = rho.astype(np.float64)
     cover = (1 - step(low, high, reach)).astype(np.float32)
     whole = white * (1 - cover[..., None]) + iris * cover[..., None] + specular[..., None]
-    kept = cv2.erode(aperture, np.ones((3, 3), np.uint8))[..., None]
+    kept = np.asarray(cv2.erode(aperture, np.ones((3, 3), np.uint8)), np.float32)
     near = 1 - _inside(aperture, NEAR_LIDS * width)[..., None]
     shade = 1 + near * (np.clip((crop + GREY) / (np.maximum(whole, 0) + GREY), 0.35, 1.25) - 1)
     edge = np.asarray(step(0.85, 1.0, reach) * (1 - step(1.25 + blur, 1.5 + blur, reach)), np.float32)
-    rest = np.asarray((crop - whole * shade) * kept, np.float32)
+    missed = crop - whole * shade
+    # just outside the lids only what is lighter: their lashes would stay behind when they open
+    far = 2 * max(1, round(BESIDE_LIDS * width)) + 1
+    beside = np.asarray(cv2.dilate(aperture, np.ones((far, far), np.uint8)), np.float32)
+    missed = missed * kept[..., None] + np.maximum(missed, 0) * (beside - kept)[..., None]
+    rest = _carried_on(np.asarray(missed, np.float32), beside, width)
     return _Plates(white, iris, cover, specular, rest, np.asarray(shade, np.float32), edge, radius)
+
+
+def _carried_on(rest: FloatImage, known: FloatImage, width: float) -> FloatImage:
+    """What plates miss of an eye, (h, w, RGB), carried on beyond the lids, where it was not seen: lids that open show it."""
+    sigma = max(1.0, 0.04 * width)
+    weight = cv2.GaussianBlur(known, (0, 0), sigma)[..., None]
+    beyond = cv2.GaussianBlur(rest, (0, 0), sigma) / np.maximum(weight, 1e-3)
+    return np.asarray(rest + (1 - known[..., None]) * beyond * np.clip(30 * weight, 0, 1), np.float32)
 
 
 def _inside(aperture: FloatImage, reach: float) -> FloatImage:
@@ -220,8 +240,23 @@ def _dusk(before: Array, eye: Eye, source: Box, width: float) -> FloatImage:
     a, b = before[eye.upper[0], :2], before[eye.upper[-1], :2]
     along = ((x - a[0]) * (b[0] - a[0]) + (y - a[1]) * (b[1] - a[1])) / max(width * width, 1e-6)
     corners = step(0.0, 0.3, np.minimum(along, 1 - along))
-    lids = step(-0.06, 0.16, under) * (0.75 + 0.25 * step(-0.04, 0.08, over))
+    # beyond the filmed lids, which may open, it is no darker than at them
+    lids = step(-0.06, 0.16, np.maximum(under, 0)) * (0.75 + 0.25 * step(-0.04, 0.08, np.maximum(over, 0)))
     return np.asarray((1 - DUSK) + DUSK * lids * (0.5 + 0.5 * corners), np.float32)
+
+
+def _light(crop: FloatImage, rho: FloatImage, aperture: FloatImage, width: float) -> FloatImage:
+    """How lit each place of an eye is against its middle, (h, w): as lids and skin around it were filmed.
+
+    What an iris uncovers is in the shade or the light that lies there, not in that of the white that showed elsewhere.
+    """
+    level = crop @ np.array([0.299, 0.587, 0.114], np.float32) + GREY
+    beside = np.asarray(step(1.1, 1.3, rho.astype(np.float64)), np.float32) + 0.02
+    sigma = max(1.0, SPREAD * width)
+    lit = cv2.GaussianBlur(level * beside, (0, 0), sigma) / cv2.GaussianBlur(beside, (0, 0), sigma)
+    inside = lit[aperture > 0.5]
+    usual = float(np.median(inside)) if inside.size else float(np.median(lit))
+    return np.asarray(np.clip(lit / usual, *UNEVEN), np.float32)
 
 
 def _limbus(
@@ -258,10 +293,15 @@ def _white(
     if seen.sum() > 25:
         samples, colours = terms[seen], crop[seen].astype(np.float64) / dusk[seen][:, None]
         bright = colours.mean(1)
-        weight = (step(np.percentile(bright, 20), np.percentile(bright, 50), bright) + 0.15)[:, None]
+        low, middle = np.percentile(bright, (20, 50))
+        weight = step(low, max(middle, low + 1), bright) + 0.15
         ridge = 1e-2 * len(samples) * np.diag([0, 0.02, 0.3, 0.05])
-        solved = np.linalg.solve((samples * weight).T @ samples + ridge, (samples * weight).T @ colours)
-        fit = np.clip(terms @ solved, np.percentile(colours, 30, 0), np.percentile(colours, 90, 0)) * dusk[..., None]
+        weighted = samples * weight[:, None]
+        solved = np.linalg.solve(weighted.T @ samples + ridge, weighted.T @ bright)
+        levels = np.clip(terms @ solved, np.percentile(bright, 30), np.percentile(bright, 90)) * dusk
+        levels = np.minimum(levels, np.percentile(crop[seen].mean(1), 97))  # no brighter than it shows anywhere
+        colour = np.average(colours, axis=0, weights=weight - 0.13)  # one for all of it: colours fitted apart would run apart
+        fit = levels[..., None] * colour / max(float(colour.mean()), 1e-3)
     else:
         inside = crop[aperture > 0.5] if (aperture > 0.5).sum() > 5 else crop.reshape(-1, 3)
         fit = np.ones_like(crop) * np.percentile(inside, 85, 0) * 0.95 * dusk[..., None]
@@ -304,7 +344,7 @@ def _ball(plates: _Plates, made: EyeChange, source: Box, part: Box) -> FloatImag
     ball = (plates.white * (1 - cover) + _shifted(plates.iris, gaze) * cover) * plates.shade
     own = plates.cover[..., None]
     gone = float(np.clip(np.hypot(*gaze) / (0.2 * plates.radius), 0, 1))  # an iris that leaves takes its rim along
-    rest = plates.rest * (1 - gone * plates.edge[..., None])
+    rest = plates.rest - gone * plates.edge[..., None] * np.minimum(plates.rest, 0)  # rims are dark
     ball = ball + _shifted(plates.rest * own, gaze, 0) + rest * (1 - own) * (1 - cover)
     ball = ball + _shifted(plates.specular, SPECULAR * gaze, 0)[..., None]
     there = made.there.copy()
@@ -352,7 +392,7 @@ def _close(
     # lashes are never lighter than half the skin, however fair: a closed eye without its line looks unfinished
     dark = np.minimum(np.percentile(crop[at[:, 1], at[:, 0]], 10, axis=0), 0.5 * np.median(crop, axis=(0, 1)))
     colour = np.broadcast_to(dark, (part.height, part.width, 3)).astype(np.float32)
-    canvas.put(part, colour, np.asarray(lashes * 0.8 * min(1.0, 3.0 * made.closing), np.float32))
+    canvas.put(part, colour, np.asarray(lashes * 0.8 * float(step(0.0, 0.6, np.array(made.closing))), np.float32))
 
 
 def _skin(base: FloatImage, shape: FloatImage, width: float) -> FloatImage:

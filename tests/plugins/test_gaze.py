@@ -106,6 +106,13 @@ def test_eyes_that_are_led_jump_no_further_than_they_were_filmed_to(gaze: type[E
     assert np.abs(led - scene.gazes).max() > 10
 
 
+def test_jumps_are_planned_with_room_where_there_is_any(gaze: type[Effect]) -> None:
+    drift = [(min(15 + 2.5 * i, 40.0), 0.0) for i in range(20)]
+    scene = filmed([(5.0, 0.0)] * 10 + [(15.0, 0.0)] * 10 + drift)
+    led = scene.gazes * (1 - weights(gaze.parse({"contact": 1, **CALM}), scene))[:, None]
+    assert 5 < np.abs(np.diff(led[:, 0])).max() < 0.85 * 10
+
+
 def test_what_is_read_for_a_few_frames_only_is_no_look(gaze: type[Effect]) -> None:
     brief = filmed([(1, 0)] * 10 + [(14, 0)] * 3 + [(1, 0)] * 10)
     assert weights(gaze.parse({"contact": 1, **CALM}), brief).max() == 0
@@ -140,6 +147,19 @@ def test_a_blink_while_eyes_look_into_the_lens_is_no_look_away(gaze: type[Effect
 def test_a_head_that_swings_is_not_led(gaze: type[Effect]) -> None:
     faces = [testing.synthetic_face((256.0 + 60 * i, 256.0)) for i in range(20)]
     assert weights(gaze.parse({"contact": 1, **CALM}), replace(filmed([(15, 0)] * 20), faces=faces)).max() == 0
+
+
+def test_a_head_that_swings_for_a_moment_is_led_through_it(gaze: type[Effect]) -> None:
+    at = np.cumsum([0.0] * 10 + [60.0] + [0.0] * 11)
+    faces: list[Face | None] = [testing.synthetic_face((256.0 + x, 256.0)) for x in at]
+    assert weights(gaze.parse({"contact": 1, **CALM}), replace(filmed([(15, 0)] * 22), faces=faces)).min() == 1
+
+
+def test_eyes_do_not_dart_to_the_lens_between_looks_that_go_too_far(gaze: type[Effect]) -> None:
+    effect = gaze.parse({"contact": 1, **CALM})
+    assert weights(effect, filmed([(35, 0)] * 20 + [(12, 0)] * 3 + [(-35, 0)] * 20)).max() == 0
+    assert weights(effect, filmed([(35, 0)] * 20 + [(12, 0)] * 12 + [(-35, 0)] * 20)).max() == 1
+    assert weights(effect, filmed([(12, 0)] * 3 + [(-35, 0)] * 20))[0] == 1  # they may have rested there before
 
 
 def test_a_lost_face_is_not_led_and_does_not_spread(gaze: type[Effect]) -> None:
