@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from lp_editor import Box, Registry, verbs
 from lp_editor.faces import analyse_faces, choose
+from lp_editor.faces.canonical import LEFT_EYE_UPPER, RIGHT_EYE_UPPER
 from lp_editor.faces.measure import eye_ratio, measured
 from lp_editor.media.codecs import Codec
 from lp_editor.media.probe import probe
@@ -45,6 +46,9 @@ BLINKS = 0.4
 EYES, PITCH, YAW = (20.0, 30.0), (15.0, 25.0), (25.0, 30.0)
 """The effect's thresholds: fully led up to the first, not at all from the second."""
 
+ROWS, EYES_SHOWN = 12, (390, 130)
+"""Of the sheet: frames of each film, and pixels of their eyes."""
+
 Array = NDArray[np.float64]
 
 
@@ -61,10 +65,12 @@ class Measured:
     changed: Array
     lids: Array
     blinks: Array
+    eyes: list[Box | None]
+    """Around both eyes."""
 
 
-def looks(path: Path, cache: Path) -> tuple[Array, Array, Array, Array]:
-    """Poses, gazes, ratios of the lids and blinks of the largest face of a film."""
+def looks(path: Path, cache: Path) -> tuple[Array, Array, Array, Array, list[Box | None]]:
+    """Poses, gazes, ratios of the lids and blinks of the largest face of a film, and where its eyes are."""
     with VideoSource(path) as source:
         count = source.video.count
         tracks = analyse_faces(source, 0, count, cache, None)
@@ -73,7 +79,15 @@ def looks(path: Path, cache: Path) -> tuple[Array, Array, Array, Array]:
     faces = [track.at(i) for i in range(count)]
     lids = [np.mean([eye_ratio(f.points, s) for s in ("left", "right")]) if f else np.nan for f in faces]
     blinks = [np.mean([f.blendshapes[f"eyeBlink{s}"] for s in ("Left", "Right")]) if f else np.nan for f in faces]
-    return *measured(faces), np.array(lids, np.float64), np.array(blinks, np.float64)
+    eyes = [around_eyes(f.points) if f else None for f in faces]
+    return *measured(faces), np.array(lids, np.float64), np.array(blinks, np.float64), eyes
+
+
+def around_eyes(points: NDArray[np.float32]) -> Box:
+    """Three times as wide as it is high."""
+    ends = points[[LEFT_EYE_UPPER[0], RIGHT_EYE_UPPER[0]], :2]
+    (x, y), half = ends.mean(0), 0.75 * float(np.linalg.norm(ends[0] - ends[1]))
+    return Box(*(round(v) for v in (x - half, y - half / 3, x + half, y + half / 3)))
 
 
 def measure(media: Path, folder: Path, engine: str) -> tuple[Measured, Path]:
@@ -91,15 +105,15 @@ def measure(media: Path, folder: Path, engine: str) -> tuple[Measured, Path]:
     document = verbs.mark(document, "gaze", clip="c", params=params, registry=registry).document
     output = folder / f"{media.stem}.mkv"
     verbs.render(document, output, Settings(Codec.FFV1, engine, cache=folder / "cache"), registry=registry)
-    poses, filmed, lids, blinks = looks(media, folder / "cache" / "faces")
-    _, led, _, _ = looks(output, folder / "cache" / "faces")
+    poses, filmed, lids, blinks, eyes = looks(media, folder / "cache" / "faces")
+    _, led, _, _, _ = looks(output, folder / "cache" / "faces")
     with VideoSource(media) as a, VideoSource(output) as b:
         n = range(len(filmed))
         changed = [
             float(np.abs(p.planes[0].astype(int) - q.planes[0]).mean())
             for p, q in zip(a.frames(n), b.frames(n), strict=True)
         ]
-    return Measured(filmed, led, poses, np.array(changed), lids, blinks), output
+    return Measured(filmed, led, poses, np.array(changed), lids, blinks, eyes), output
 
 
 def off(gazes: Array) -> Array:
@@ -136,17 +150,16 @@ def line(name: str, m: Measured) -> str:
 
 
 def sheet(media: Path, output: Path, m: Measured) -> NDArray[np.uint8]:
-    """Some frames as filmed above, as led below."""
-    at = np.linspace(0, len(m.filmed) - 1, 8).astype(int).tolist()
-    with VideoSource(media) as a, VideoSource(output) as b:
-        rows = [
-            np.concatenate(
-                [cv2.resize(p.rgb(Box(0, 0, p.format.width, p.format.height)), (300, 300)) for p in s.frames(at)],
-                axis=1,
-            )
-            for s in (a, b)
-        ]
-    return np.asarray(np.concatenate(rows), np.uint8)
+    """The eyes of some frames that were changed, as filmed to the left, as led to the right."""
+    changed = [i for i in np.flatnonzero(m.changed > 0).tolist() if m.eyes[i]]
+    at = [changed[i] for i in np.linspace(0, len(changed) - 1, ROWS).astype(int).tolist()] if changed else []
+    columns = []
+    for path in (media, output):
+        with VideoSource(path) as source:
+            shown = [cv2.resize(p.rgb(box), EYES_SHOWN, interpolation=cv2.INTER_CUBIC)
+                     for i, p in zip(at, source.frames(at), strict=True) if (box := m.eyes[i])]  # fmt: skip
+        columns.append(np.concatenate([*shown, *[np.zeros((EYES_SHOWN[1], EYES_SHOWN[0], 3), np.uint8)] * (ROWS - len(shown))]))
+    return np.concatenate(columns, axis=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -171,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(i, *(f"{v:6.1f}" for v in values))
             rows.append(sheet(media, output, found))
     if asked.sheet:
-        cv2.imwrite(str(asked.sheet), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(asked.sheet), cv2.cvtColor(np.concatenate(rows, axis=1), cv2.COLOR_RGB2BGR))
     return 0
 
 

@@ -15,7 +15,7 @@ from lp_editor.media.buffers import planes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """glibc's numbers of the options (malloc.h)."""
 
-LARGE = 1 << 20
+LARGE = 1 << 18
 """Bytes from which on a block is the system's own, and goes back to it: encoders take such blocks anew for every chunk, and
 between them the heap grew by a tenth from 10 seconds of film to 3 minutes (benchmarks/memory.py)."""
 
