@@ -207,9 +207,9 @@ def _rounded(strength: float, trial: Trial) -> float:
     return float(np.clip(round(strength * GRAIN) / GRAIN, trial.least, trial.most))
 
 
-def reduced(picture: FacePicture) -> FacePicture:
+def reduced(picture: FacePicture, most: float = SMALL) -> FacePicture:
     """A face and its pixels at a size that is quick to try things on, the box's corner at 0, 0."""
-    scale = min(1.0, SMALL / max(picture.face.width, 1.0))
+    scale = min(1.0, most / max(picture.face.width, 1.0))
     width, height = max(8, round(picture.box.width * scale)), max(8, round(picture.box.height * scale))
     pixels = cv2.resize(picture.pixels, (width, height), interpolation=cv2.INTER_AREA) if scale < 1 else picture.pixels
     points = picture.face.points.astype(np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -17,11 +17,10 @@ from lp_editor.faces.canonical import procrustes, to_local
 from lp_editor.faces.measure import eye_ratio, head_pose, lip_ratio
 from lp_editor.faces.occlusion import WATCHED, Usual, uncovered, usual
 from lp_editor.media.picture import Picture, VideoFormat
-from lp_editor.mesh import eyes, field, mouth
+from lp_editor.mesh import eyes, field, iris, mouth
 from lp_editor.mesh.bases import Array, bases, rest_points
 from lp_editor.mesh.borrowed import PARTS, Loan, borrow, repaid
 from lp_editor.mesh.calibration import Strengths
-from lp_editor.mesh.iris import marked, seen
 from lp_editor.mesh.layers import Canvas
 from lp_editor.mesh.rehearsal import Performed, Played, Rehearsals, Response, performed
 from lp_editor.mesh.shading import creases
@@ -29,7 +28,7 @@ from lp_editor.mesh.shape import MeshMotion, Person, at_rest, played, recorded, 
 from lp_editor.recording import SHAPES, Recording
 from lp_editor.render.compositor import apply_patches
 
-VERSION = 19
+VERSION = 20
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40
@@ -137,7 +136,7 @@ class MeshEngine:
         self, look: MeshLook, faces: Sequence[FacePicture], filmed: Sequence[MeshMotion], motions: Sequence[MeshMotion]
     ) -> list[Patch | None]:  # fmt: skip
         """A patch each, as large as what changes."""
-        made = (_patch(*one, look.loan) for one in zip(faces, filmed, motions, strict=True))
+        made = (_patch(*one, _eyes(*one[:2]), look.loan) for one in zip(faces, filmed, motions, strict=True))
         return [uncovered(patch, face, look.usual) for patch, face in zip(made, faces, strict=True)]
 
 
@@ -167,7 +166,8 @@ def _tried(person: Person, picture: FacePicture, offsets: Array) -> Image:
     """A small picture of a face with one row of offsets, uncalibrated."""
     filmed = _filmed(person, picture)
     nothing = np.zeros(len(TARGETS))
-    return _drawn(picture, filmed, retargeted(filmed, offsets, nothing, nothing, np.zeros(len(REGIONS))))
+    motion = retargeted(filmed, offsets, nothing, nothing, np.zeros(len(REGIONS)))
+    return _drawn(picture, _whole(picture), filmed, motion, _eyes(picture, filmed))
 
 
 def _told(recording: Recording) -> Performed:
@@ -183,14 +183,16 @@ def _played(
 ) -> list[Played]:  # fmt: skip
     """Small pictures of a face at a driver's moments."""
     filmed = _filmed(person, picture)
-    moments = played(filmed, driver, response, amounts)
-    return [Played(_drawn(picture, filmed, m), to_local(m.points, m.pose), m.pose, meant) for m, meant in moments]
+    moments, whole, seen = played(filmed, driver, response, amounts), _whole(picture), _eyes(picture, filmed)
+    return [
+        Played(_drawn(picture, whole, filmed, m, seen), to_local(m.points, m.pose), m.pose, meant) for m, meant in moments
+    ]
 
 
 def _filmed(person: Person, picture: FacePicture) -> MeshMotion:
     points = picture.face.points.astype(np.float64)
     pose = procrustes(points)
-    return MeshMotion(points, pose, person, None, _blendshapes(picture.face), seen(picture, points, pose))
+    return MeshMotion(points, pose, person, None, _blendshapes(picture.face), iris.seen(picture, points, pose))
 
 
 def _blendshapes(face: Face) -> Array:
@@ -198,14 +200,31 @@ def _blendshapes(face: Face) -> Array:
     return np.array([face.blendshapes.get(name, 0.0) for name in SHAPES])
 
 
-def _drawn(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion) -> Image:
-    """The pixels of a face that moves, nothing borrowed."""
-    patch = _patch(picture, filmed, motion, {})
-    whole = Picture.of_rgb(picture.pixels, VideoFormat(picture.box.width, picture.box.height, "yuv444p"))
+def _whole(picture: FacePicture) -> Picture:
+    """The pixels around a face as a picture of their own."""
+    return Picture.of_rgb(picture.pixels, VideoFormat(picture.box.width, picture.box.height, "yuv444p"))
+
+
+def _eyes(picture: FacePicture, filmed: MeshMotion) -> dict[str, eyes.FilmedEye]:
+    """Both eyes as filmed, by side."""
+    pixels, irises = picture.pixels.astype(np.float32), filmed.irises or iris.marked(filmed.points)
+    return {
+        side: eyes.FilmedEye(eye, pixels, picture.box, filmed.points, (irises.centres[side], irises.radii[side]))
+        for side, eye in eyes.EYES.items()
+    }
+
+
+def _drawn(
+    picture: FacePicture, whole: Picture, filmed: MeshMotion, motion: MeshMotion, seen: Mapping[str, eyes.FilmedEye]
+) -> Image:  # fmt: skip
+    """The pixels of a face that moves, nothing borrowed; ``whole`` and ``seen`` are what `_whole` and `_eyes` make of it."""
+    patch = _patch(picture, filmed, motion, seen, {})
     return apply_patches(whole, [patch] if patch else []).rgb_all()
 
 
-def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion, loan: Loan) -> Patch | None:
+def _patch(
+    picture: FacePicture, filmed: MeshMotion, motion: MeshMotion, seen: Mapping[str, eyes.FilmedEye], loan: Loan
+) -> Patch | None:  # fmt: skip
     if motion is filmed or np.abs(motion.points - filmed.points)[:, :2].max() <= field.NEAR:
         return None
     made = field.net(filmed, motion)
@@ -215,15 +234,13 @@ def _patch(picture: FacePicture, filmed: MeshMotion, motion: MeshMotion, loan: L
     changes = {side: eyes.change(side, made.before, made.after) for side in PARTS if side != "mouth"}
     skinned = field.opened_lids(made, {side: max(c.closing, 0.0) for side, c in changes.items()})
     flow = field.flow(skinned, box)
-    pixels = picture.pixels.astype(np.float32)
+    pixels = seen["left"].pixels
     moved = _moved(pixels, picture.box, box, flow)
     canvas = Canvas.over(box)
     lent = repaid(loan, picture)
     mouth.draw(canvas, pixels, picture.box, made.before, made.after, made.face_width, lent.get("mouth"))
-    irises = filmed.irises or marked(filmed.points)
     for side, change in changes.items():
-        iris = irises.centres[side], irises.radii[side]
-        eyes.draw(canvas, pixels, picture.box, moved, change, made.before, made.after, iris, lent.get(side))
+        eyes.draw(canvas, seen[side], moved, change, made.before, made.after, lent.get(side))
     tone = creases(filmed, motion, made.after, pixels, picture.box, box, made.face_width)
     return _assembled(box, flow, tone, canvas)
 

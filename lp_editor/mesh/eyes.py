@@ -7,6 +7,7 @@ does not move is the filmed one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -117,29 +118,66 @@ def _similarity(a: Array, b: Array) -> Array:
     return np.column_stack([turn, b[0] - turn @ a[0]])
 
 
-def draw(canvas: Canvas, pixels: FloatImage, around_face: Box, moved: FloatImage, made: EyeChange,
-         before: Array, after: Array, iris: tuple[Array, float], lent: Lent | None) -> None:  # fmt: skip
+@dataclass(frozen=True, eq=False)
+class FilmedEye:
+    """One eye as filmed, taken apart when it is first drawn: ``pixels`` (h, w, RGB) of ``around_face``, landmarks ``before``;
+    ``iris`` is the middle (2,) and the radius that it is seen with, in pixels."""
+
+    eye: Eye
+    pixels: FloatImage
+    around_face: Box
+    before: Array
+    iris: tuple[Array, float]
+
+    @cached_property
+    def width(self) -> float:
+        """Corner to corner, in pixels."""
+        corners = self.before[[self.eye.upper[0], self.eye.upper[-1]], :2]
+        return float(np.linalg.norm(corners[0] - corners[1]))
+
+    @cached_property
+    def source(self) -> Box | None:
+        """The box of the eye with some room; None where it is hardly in the picture."""
+        return around(self.before[list(self.eye.contour)], 0.3 * self.width + 2, self.around_face)
+
+    @cached_property
+    def crop(self) -> FloatImage:
+        """The pixels of its box."""
+        source, whole = self.source, self.around_face
+        assert source is not None
+        return self.pixels[source.y0 - whole.y0 : source.y1 - whole.y0, source.x0 - whole.x0 : source.x1 - whole.x0]
+
+    @cached_property
+    def blur(self) -> float:
+        """See `blur_of`."""
+        return blur_of(self.crop, self.width)
+
+    @cached_property
+    def plates(self) -> _Plates:
+        """What it is made of."""
+        assert self.source is not None
+        return _plates(self.crop, self.before, self.eye, self.source, self.width, self.blur, self.iris)
+
+
+def draw(
+    canvas: Canvas, seen: FilmedEye, moved: FloatImage, made: EyeChange, before: Array, after: Array, lent: Lent | None
+) -> None:  # fmt: skip
     """Draw one eye over a canvas.
 
-    ``pixels`` (h, w, RGB) of ``around_face`` as filmed; ``moved`` those of the canvas's box, moved by the field; ``iris``
-    the middle (2,) and the radius that it is seen with, in pixels; ``lent`` this eye closed in another frame.
+    ``seen`` is the eye as filmed; ``moved`` the pixels of the canvas's box, moved by the field; ``lent`` this eye closed in
+    another frame.
     """
     eye = made.eye
     points = np.vstack([before[list(eye.contour)], after[list(eye.contour)], after[list(eye.crease)]])
     part = around(points, 0.22 * made.width, canvas.box)
-    if part is None:
+    source = seen.source
+    if part is None or source is None:
         return
-    source = around(before[list(eye.contour)], 0.3 * made.width + 2, around_face)
-    if source is None:
-        return
-    crop = pixels[
-        source.y0 - around_face.y0 : source.y1 - around_face.y0, source.x0 - around_face.x0 : source.x1 - around_face.x0
-    ]
-    plates = _plates(crop, before, eye, source, made.width, iris)
+    crop = seen.crop
     if np.abs(made.gaze).max() > LEAST_GAZE or abs(made.closing) > LEAST_LID:
-        ball = _ball(plates, made, source, part)
+        ball = _ball(seen.plates, made, source, part)
         ball *= (1 - 0.5 * np.clip(made.closing, 0, 1) * _lid_shadow(after, eye, part, made))[..., None]
-        soft_edge = polygon(after[list(eye.contour)], part, max(0.012 * made.width, blur_of(crop, made.width)))
+        soft_edge = polygon(after[list(eye.contour)], part, max(0.012 * made.width, seen.blur))
         canvas.put(part, ball, np.clip(1.5 * soft_edge - 0.4, 0, 1))  # inside the lids, whose own edge is filmed
     if made.closing > LEAST_LID:
         _close(canvas, crop, source, moved, part, made, before, after)
@@ -183,7 +221,7 @@ class _Plates:
 
 
 def _plates(
-    crop: FloatImage, before: Array, eye: Eye, source: Box, width: float, iris_seen: tuple[Array, float]
+    crop: FloatImage, before: Array, eye: Eye, source: Box, width: float, softness: float, iris_seen: tuple[Array, float]
 ) -> _Plates:  # fmt: skip
     aperture = polygon(before[list(eye.contour)], source)
     middle, radius = iris_seen
@@ -194,7 +232,7 @@ def _plates(
     away = np.asarray(np.hypot(x - centre[0], y - centre[1]), np.float32)
     radius = _limbus(crop, inner, away, np.abs(x - centre[0]) > 0.6 * away, max(radius, 1.0))
     rho = np.asarray(away / radius, np.float32)
-    blur = blur_of(crop, width) / radius
+    blur = softness / radius
     dusk = _dusk(before, eye, source, width) * _light(crop, rho, aperture, width)
     white = _white(crop, inner & (rho > 1.18 + 0.5 * blur), aperture, dusk, width)
     iris, specular = _iris(crop, inner, rho, width)

@@ -54,7 +54,7 @@ def draw(
     canvas: Canvas, pixels: FloatImage, around_face: Box, before: Array, after: Array, face_width: float,
     lent: Lent | None,
 ) -> None:  # fmt: skip
-    """Draw the mouth's inside over a canvas, if its opening changed; arguments as in `lp_editor.mesh.eyes.draw`."""
+    """Draw the mouth's inside over a canvas, if its opening changed; ``pixels`` (h, w, RGB) of ``around_face`` are as filmed."""
     was, now = (float(np.linalg.norm(p[13, :2] - p[14, :2])) / face_width for p in (before, after))
     part = around(after[list(mesh.INNER_LIPS)], 0.05 * face_width, canvas.box)
     if part is None or abs(now - was) < LEAST_CHANGE:

@@ -15,23 +15,26 @@ from lp_editor.media.picture import Picture
 from lp_editor.mesh.bases import Array, measured, measured_names, rest_points
 from lp_editor.mesh.engine import MeshEngine, MeshLook
 from lp_editor.mesh.rehearsal import (
-    ANSWERING,
     CORRECTIONS,
     FEWEST,
     IRISES,
     MOMENTS,
     MOST_ADDED,
     MOST_TURNED,
+    ROUNDS,
     SQUINTS,
     Performed,
     Played,
     Rehearsals,
     Response,
+    answered,
     correction,
     counting,
     expressions,
     learned,
+    moved_by,
     performed,
+    usual_answers,
 )
 from lp_editor.mesh.shape import PITCH_GAIN, MeshMotion, rotation
 from lp_editor.recording import SHAPE_COLUMN, SHAPES, Recording
@@ -125,12 +128,51 @@ def test_what_was_right_at_some_moments_is_foretold_at_others() -> None:
     assert np.abs(found.amounts(some.mean(0) + 50 * some[0])).max() <= MOST_ADDED
 
 
+def test_what_trials_show_of_a_face_is_believed_and_the_rest_is_as_usual() -> None:
+    random = np.random.default_rng(7)
+    strange = usual_answers() + random.normal(0, 0.1, usual_answers().shape)
+    tries, amounts = [], np.zeros((MOMENTS, len(expressions())))
+    for _ in range(6):
+        tries.append((amounts, 0.4 + amounts @ strange))
+        amounts = amounts + random.normal(0, 0.2, amounts.shape)
+    off, before = np.abs(answered(tries) - strange).mean(), np.abs(usual_answers() - strange).mean()
+    assert off < 0.3 * before
+    assert np.array_equal(answered(tries[:1]), usual_answers())
+    lost = [(amounts, np.full((MOMENTS, 52), np.nan)) for amounts, _ in tries]
+    assert np.array_equal(answered(lost), usual_answers())
+
+
+def test_what_is_missed_is_made_up_for_by_what_answers() -> None:
+    """A smile that is missed is added; where nothing is missed, or no face was seen, nothing is."""
+    weight, wanted = np.ones(52), np.zeros((MOMENTS, 52))
+    wanted[: MOMENTS // 2, [SHAPE_COLUMN["mouthSmileLeft"], SHAPE_COLUMN["mouthSmileRight"]]] = 0.2
+    seen = np.full((MOMENTS, 52), 0.1)
+    seen[3] = np.nan
+    move = moved_by(wanted, weight, seen, usual_answers())
+    missed = wanted - wanted[~np.isnan(seen[:, 0])].mean(0)
+    left = (missed - move @ usual_answers())[np.arange(MOMENTS) != 3]
+    assert np.linalg.norm(left) < 0.7 * np.linalg.norm(missed)
+    assert not move[3].any()
+    assert np.abs(moved_by(0 * wanted, weight, seen, usual_answers())).max() < 1e-12
+
+
+def test_the_usual_answers_know_no_side() -> None:
+    """To a smile of the left corner, the left one answers as the right one does to its own."""
+    answers, left = usual_answers(), [SHAPE_COLUMN[f"mouthSmile{side}"] for side in ("Left", "Right")]
+    assert answers.shape == (len(expressions()), len(SHAPES))
+    most = answers[:, left].argmax(0)
+    assert most[0] != most[1]
+    assert answers[most[0], left].tolist() == pytest.approx(answers[most[1], left[::-1]].tolist())
+    assert answers[most[0], left[0]] > 0.3
+
+
 def test_what_a_driver_shows_little_of_counts_too_and_what_it_never_tells_does_not() -> None:
     driver = np.zeros((30, 52))
     driver[:, 3], driver[:, 8] = np.linspace(0, 1, 30), np.linspace(0, 0.2, 30)
     weight = counting(driver)
     assert weight[8] > 2 * weight[3] > 0
     assert weight[[0, 17]].tolist() == [0, 0]
+    assert weight[[3, 8]].mean() == pytest.approx(1)  # few that are told count no more each than many
     assert counting(np.zeros((30, 52))).tolist() == [0] * 52
 
 
@@ -181,7 +223,8 @@ def test_each_driver_is_rehearsed_once_and_one_that_shows_little_never(face: Fac
     driver = performed(acted(), [LEVEL] * 40, rest_points(), STILL)
     known = Rehearsals([face], play)
     assert known.of(driver) is known.of(driver) is not None
-    assert len(asked) == 2 + ANSWERING + CORRECTIONS  # a round, one with what it taught, and what is still missed
+    assert len(asked) == ROUNDS + CORRECTIONS - 1  # the last one learned from is the first one corrected
+    assert sum(len(one.shapes) for one in asked) <= 120  # a trial costs 20 to 30 ms
     few = performed(acted(FEWEST - 1), [LEVEL] * (FEWEST - 1), rest_points(), STILL[: FEWEST - 1])
     assert known.of(few) is known.of(None) is Rehearsals([], play).of(driver) is None
 
@@ -270,7 +313,7 @@ def test_what_is_read_of_a_rehearsed_face_changes_more_as_the_driver_says(
             seen = landmarker(apply_patches(frame, [patch] if patch else []).rgb(face.box))[0]
             read.append([seen.blendshapes[SHAPES[i]] for i in told])
         missed.append(float(np.sqrt(np.mean((np.array(read) - np.mean(read, axis=0) - wanted) ** 2))))
-    assert missed[1] < 0.9 * missed[0]
+    assert missed[1] < 0.94 * missed[0]
 
 
 def test_between_two_moments_a_driver_shows_what_lies_between_them() -> None:
