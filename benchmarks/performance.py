@@ -12,6 +12,8 @@ in the driver, from its 5th to its 95th percentile.
   how many of those span more than in the driver by over .1
 - *pose*: 95th percentile and largest error of pitch, yaw and roll in degrees, against the driver's turns from its rest
 - templates with openings: the correlation of lid and lip openings
+- *wink*: where a template's eyes are furthest apart, by how much (right less left), and what each eye then reads; how far
+  each blinks in all says nothing of it, for a template may close both eyes before it winks
 
 With ``--shown`` the picture of the docs is made instead: the portrait of scikit-image acts what `ACTED` says, and is the
 driver of the same portrait mirrored and toned as an old photograph.
@@ -56,6 +58,9 @@ from lp_editor.render.sheet import around
 STILLS = ("s12.jpg", "s9.jpg", "s11.jpg", "s6.jpg", "s0.jpg", "d30.jpg", "s42.jpg", "s39.jpg")
 DRIVERS = ("d12.mp4", "d18.mp4", "s13.mp4", "s32.mp4", "d5.pkl", "d1.pkl", "wink.pkl", "laugh.pkl")
 LED, FOLLOWS, STILL = 0.2, 0.8, 0.1
+WINK = 0.5
+"""Eyes of a template that part by less do not wink."""
+
 SHOWN = 8
 """Moments of each pair on the sheet."""
 
@@ -160,6 +165,12 @@ def by_template(driver: Path, follower: FaceTrack | None, count: int, cache: Pat
             text.append(f"{name} {r:.2f}")
     jaw, blink, smile = (made.shapes[:, [SHAPES.index(n) for n in names]] for names in (
         ["jawOpen"], ["eyeBlinkRight", "eyeBlinkLeft"], ["mouthSmileRight", "mouthSmileLeft"]))  # fmt: skip
+    if (told := Registry.installed().recording(driver)) is not None:
+        lids = [SHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLeft")]
+        winks = told.shapes[:count, lids] @ [1, -1]
+        at = int(np.abs(winks).argmax())
+        if abs(winks[at]) > WINK:
+            text.append(f"wink {winks[at]:+.2f} seen right {blink[at, 0]:.2f} left {blink[at, 1]:.2f}")
     text.append(f"jaw {np.ptp(jaw):.2f}  blink right {np.ptp(blink[:, 0]):.2f} left {np.ptp(blink[:, 1]):.2f}"
                 f"  smile {np.ptp(smile.mean(1)):.2f}")  # fmt: skip
     return "  ".join(text)

@@ -134,14 +134,22 @@ def usual_answers() -> Array:
 
 
 @cache
+def single_expressions() -> tuple[str, ...]:
+    """The names of the first of the `expressions`: blendshapes that are no looks and that the measured film showed."""
+    looks, seen = {name for pair in GAZES for name in pair}, np.delete(measured() * SIDEWAYS, IRISES, axis=1)
+    largest = dict(zip(measured_names(), np.abs(seen).max((1, 2)), strict=True))
+    return tuple(name for name, most in largest.items() if name not in looks and most > UNMOVED)
+
+
+@cache
 def expressions() -> Array:
     """What may be added to a face, (E, 478, 3) cm at full strength: those measured. Irises move in looks alone, both as one."""
     known = dict(zip(measured_names(), measured() * SIDEWAYS, strict=True))
     looks = np.stack([known.pop(one) + known.pop(other) for one, other in GAZES])
     looks[:, IRISES] = looks[:, IRISES].mean(1, keepdims=True)
-    others = np.stack(list(known.values()))
-    others[:, IRISES] = 0
-    out = np.stack([move for move in (*others, *looks) if np.abs(move).max() > UNMOVED])
+    for move in known.values():
+        move[IRISES] = 0
+    out = np.stack([*(known[name] for name in single_expressions()), *looks])
     out.flags.writeable = False
     return out
 
@@ -337,6 +345,17 @@ def moved_by(wanted: Array, weight: Array, seen: Array, answers: Array) -> Array
     return out
 
 
+def agreeing(moves: Array, wanted: Array, seen: Array) -> Array:
+    """Changes of `expressions`, (M, E), less those that take the blendshape that an expression is named after further from
+    the changes that are ``wanted`` than it was ``seen``, (M, 52)."""
+    out, there = moves.copy(), ~np.isnan(seen[:, 0])
+    own = [SHAPES.index(name) for name in single_expressions()]
+    off = wanted[there] - (seen[there] - seen[there].mean(0))
+    single = out[there, : len(own)]
+    out[there, : len(own)] = np.where(single * off[:, own] < 0, 0, single)
+    return out
+
+
 def counting(blendshapes: Array) -> Array:
     """How much each blendshape counts, (52,), so that those that change little are met too: a mean of 1 over those that a
     driver tells; none that a recording does not tell at all."""
@@ -392,8 +411,10 @@ class Rehearsals:
         tries: list[tuple[Array, Array]] = []
         while True:
             tries.append((amounts, seen))
-            moved = amounts + moved_by(wanted, weight, seen, answered(tries))
-            found = correction(driver.blendshapes, weight, np.clip(moved, -MOST_ADDED, MOST_ADDED))
+            moves = moved_by(wanted, weight, seen, answered(tries))
+            if not weight[SQUINTS].all():  # lips of a portrait followed d5 by .82, not .88
+                moves = agreeing(moves, wanted, seen)
+            found = correction(driver.blendshapes, weight, np.clip(amounts + moves, -MOST_ADDED, MOST_ADDED))
             if len(tries) == CORRECTIONS:
                 return found
             amounts = np.array([found.amounts(row) for row in driver.blendshapes])

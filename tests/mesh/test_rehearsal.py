@@ -27,6 +27,7 @@ from lp_editor.mesh.rehearsal import (
     Played,
     Rehearsals,
     Response,
+    agreeing,
     answered,
     correction,
     counting,
@@ -34,6 +35,7 @@ from lp_editor.mesh.rehearsal import (
     learned,
     moved_by,
     performed,
+    single_expressions,
     usual_answers,
 )
 from lp_editor.mesh.shape import PITCH_GAIN, MeshMotion, rotation
@@ -154,6 +156,21 @@ def test_what_is_missed_is_made_up_for_by_what_answers() -> None:
     assert np.linalg.norm(left) < 0.7 * np.linalg.norm(missed)
     assert not move[3].any()
     assert np.abs(moved_by(0 * wanted, weight, seen, usual_answers())).max() < 1e-12
+
+
+def test_a_mouth_that_opens_too_little_is_not_shut_to_smile_wider() -> None:
+    wanted, seen = np.zeros((MOMENTS, 52)), np.zeros((MOMENTS, 52))
+    wanted[: MOMENTS // 2, SHAPE_COLUMN["jawOpen"]] = 0.2
+    wanted -= wanted.mean(0)
+    seen[1] = np.nan
+    moves = np.zeros((MOMENTS, len(expressions())))
+    jaw = single_expressions().index("jawOpen")
+    moves[:, jaw], moves[:, jaw + 1], moves[:, -1] = -0.1, 0.1, 0.1
+    made = agreeing(moves, wanted, seen)
+    assert made[0, jaw] == 0
+    assert made[-1, jaw] == -0.1
+    assert np.array_equal(made[:, jaw + 1 :], moves[:, jaw + 1 :])
+    assert np.array_equal(agreeing(-moves, wanted, seen)[0], -moves[0])
 
 
 def test_the_usual_answers_know_no_side() -> None:
