@@ -1,6 +1,6 @@
 """Peak memory of a render by the length of its film: 10 seconds against 10 minutes of 1080p, every frame marked, sound on.
 
-    python benchmarks/memory.py [--seconds 10 600] [--engine fake] [--workers 2]
+    python benchmarks/memory.py [--seconds 10 600] [--engine sleeper] [--workers 2]
 
 A face of about 300 pixels is filmed for ten seconds and repeated. Every length is rendered in a process of its own with a
 cold cache; what is told is the greatest resident size of that process (as the system counts it), and of it together with the
@@ -129,7 +129,7 @@ def main() -> None:
     """Read the command line; measure, or be the process that is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, nargs="+", default=[10, 600])
-    parser.add_argument("--engine", default="fake", choices=("fake", "mesh", "sleeper"))
+    parser.add_argument("--engine", default="sleeper", choices=("fake", "mesh", "sleeper"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--measure", nargs=3, metavar=("MEDIA", "FOLDER", "SECONDS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -24,16 +24,13 @@ from lp_editor.media.splice import CopiedPictures, SpliceError, chunk_packets, p
 Piece: TypeAlias = Path | CopiedPictures
 """A chunk encoded by us, or pictures copied from a film."""
 
-AFTER = 48
-"""Frames that are decoded behind what was encoded: a group of pictures may be minutes long."""
-
-COMPARED = 16
-"""Pictures of a piece that are compared: as many as a stream of H.264 or H.265 may hold back (ITU-T H.264, A.3.1). Where these
-decode as they do alone, so do the rest of the same packets."""
-
+AFTER = 16
+"""Frames that are decoded behind what was encoded, and pictures of a piece that are compared: as many as a stream of H.264 or
+H.265 may hold back (ITU-T H.264, A.3.1). A group of pictures may be minutes long, and where these decode as they do alone, so
+do the rest of the same packets."""
 
 EARLY = 8
-"""Frames of the film that are decoded while those of its pieces are: on two cores a tenth off the check."""
+"""Frames of the film that are decoded while those of its pieces are."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class Pieces:
 
         Every packet has to be its piece's to the byte, and at its frame's time. What was encoded is decoded with its
         neighbours, from the key frame before it to the end of the group behind it (of a long one the first `AFTER`
-        frames); every picture has to be whole, and the first `COMPARED` of each piece those of the piece decoded by itself.
+        frames); every picture has to be whole, and the first `AFTER` of each piece those of the piece decoded by itself.
         ``thorough``: so is all of the film, and every picture. ``progress`` is told how many frames of how many are decoded.
         """
         with opened(path) as file:
@@ -61,7 +58,7 @@ class Pieces:
         spans = [(0, self.count)] if thorough else list(self._spans(listed))
         done, total = 0, sum(stop - first for first, stop in spans)
         for first, stop in spans:
-            wanted = self._pictures(first, stop, self.count if thorough else COMPARED)
+            wanted = self._pictures(first, stop, self.count if thorough else AFTER)
             with closing(ahead(_pictures(path, listed.times, first, stop - first), EARLY)) as shown:
                 for number, (mine, theirs) in enumerate(zip(shown, wanted, strict=True), first):
                     if theirs is not None and not mine.equals(theirs):
