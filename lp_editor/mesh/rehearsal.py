@@ -83,6 +83,9 @@ followed, but on one portrait of three fewer of those at rest moved (8 for 11)."
 TRUST = 0.1
 """What holds answers to those of other faces: the variance of what is read over that of answers from face to face."""
 
+ASKED = 0.3
+"""How much of an expression is tried, of its full strength: as much as may be added."""
+
 CORRECTIONS = 4
 """Times that moments are seen and corrected. The first time they are those that the response is learned on."""
 
@@ -123,7 +126,7 @@ UNMOVED = 0.01
 @cache
 def usual_answers() -> Array:
     """How far each blendshape goes for each of the `expressions` at full strength, (E, 52): the mean over eight portraits and
-    faces of films, each at two to four moments, made symmetric.
+    faces of films, each at two to four moments, made symmetric (benchmarks/answers.py).
 
     Five other portraits' own answers, each at two moments, are foretold by it with r = .59 to .76 (a statue's: .36), their
     answers at one moment by those at the other with .35 to .5 (-.04).
@@ -388,6 +391,18 @@ class Rehearsals:
             if driver.name not in self._known:
                 self._known[driver.name] = self._rehearsed(driver)
             return self._known[driver.name]
+
+    def answers(self, driver: Performed, moment: int, response: Response, eye: Landmarker) -> Array:
+        """How far each blendshape goes for each of `expressions` at full strength, (E, 52), tried one by one at a moment of a
+        driver (benchmarks/answers.py); 0 where no face was seen."""
+        count = len(expressions())
+        amounts = np.vstack([np.zeros((1, count)), ASKED * np.eye(count)])
+        at = np.full(len(amounts), moment)
+        again = replace(
+            driver, shapes=driver.shapes[at], turns=driver.turns[at], blendshapes=driver.blendshapes[at]
+        )  # fmt: skip
+        seen = self._seen(again, response, amounts, eye, [])
+        return np.asarray(np.nan_to_num((seen[1:] - seen[0]) / ASKED))
 
     def _rehearsed(self, driver: Performed) -> Response | None:
         """Learned as asked for, and again with what that taught: it asks for shapes that were not tried yet."""

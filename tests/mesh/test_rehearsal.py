@@ -333,6 +333,21 @@ def test_what_is_read_of_a_rehearsed_face_changes_more_as_the_driver_says(
     assert missed[1] < 0.94 * missed[0]
 
 
+def test_a_face_answers_an_expression_as_other_faces_do(
+    studied: MeshLook, leader: list[MeshMotion], landmarker: Landmarker
+) -> None:
+    driver, rehearsals = leader[0].person.performed, studied.person.rehearsals
+    assert driver is not None
+    assert rehearsals is not None
+    known = rehearsals.of(driver)
+    assert known is not None
+    found = rehearsals.answers(driver, 1, replace(known, correction=None), landmarker)
+    assert found.shape == usual_answers().shape
+    assert np.corrcoef(found.ravel(), usual_answers().ravel())[0, 1] > 0.4
+    smile = single_expressions().index("mouthSmileLeft")
+    assert found[smile, SHAPE_COLUMN["mouthSmileLeft"]] > 0.15
+
+
 def test_between_two_moments_a_driver_shows_what_lies_between_them() -> None:
     said = np.zeros((2, len(SHAPES)))
     said[1, SHAPE_COLUMN["jawOpen"]] = 0.8
