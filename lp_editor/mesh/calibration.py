@@ -195,12 +195,15 @@ def _only(faces: Sequence[Face]) -> Face | None:
 
 
 def _better(known: Sequence[tuple[float, float]], wants: float, trial: Trial) -> float:
-    """The next strength to try: on the line through the two nearest readings, within the trial's bounds."""
+    """The next strength to try: on the line through the two nearest readings, within the trial's bounds.
+
+    Where a reading no longer rises with the strength, or hardly, it is the bound on the side of what is wanted.
+    """
     (a, ra), (b, rb) = sorted(known, key=lambda pair: abs(pair[1] - wants))[:2]
-    guess = a + (wants - ra) * (b - a) / (rb - ra) if abs(rb - ra) > 1e-3 else trial.most
-    if guess <= 0:
-        guess = trial.most
-    return _rounded(guess, trial)
+    slope = (rb - ra) / (b - a)
+    if slope < 1e-3:
+        return trial.most if ra < wants else trial.least
+    return _rounded(a + (wants - ra) / slope, trial)
 
 
 def _rounded(strength: float, trial: Trial) -> float:

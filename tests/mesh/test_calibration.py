@@ -8,7 +8,7 @@ from lp_editor.face import Face, FacePicture, FaceTrack
 from lp_editor.faces.measure import head_pose
 from lp_editor.faces.model import Landmarker
 from lp_editor.media.picture import Picture
-from lp_editor.mesh.calibration import TRIALS, Strengths, Trial, reduced
+from lp_editor.mesh.calibration import TRIALS, Strengths, Trial, _better, reduced
 from lp_editor.mesh.engine import MeshEngine, MeshLook
 from lp_editor.mesh.shape import Person
 from lp_editor.render.compositor import apply_patches
@@ -81,6 +81,14 @@ def test_an_edit_that_does_nothing_is_asked_for_at_its_most_and_one_that_loses_t
     lost = Strengths([face], lambda picture, row: blank).applied(smile.row(1.0))
     assert still.max() in (1.0, smile.most)  # a first reading of nothing at 1 is as good as any
     assert lost.max() == 1.0
+
+
+def test_where_readings_no_longer_rise_the_next_strength_is_the_bound_on_the_side_of_what_is_wanted() -> None:
+    aside = trial("gaze_x_left")
+    assert _better([(0.0, 0.0), (1.0, 0.85), (aside.least, 0.83)], 0.65, aside) == aside.least  # the line leads below nothing
+    assert _better([(0.0, 0.0), (1.0, 0.81), (aside.least, 0.83)], 0.65, aside) == aside.least
+    assert _better([(0.0, 0.0), (1.0, 0.4), (1.2, 0.4)], 0.65, aside) == aside.most
+    assert _better([(0.0, 0.0), (1.0, 0.6)], 0.65, aside) == pytest.approx(0.65 / 0.6, abs=0.01)
 
 
 def test_eyes_led_aside_go_hardly_further_than_geometry_says_however_little_one_picture_reads(face: FacePicture) -> None:
