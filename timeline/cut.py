@@ -21,6 +21,9 @@ ZERO = Fraction(0)
 BLACK = ("black", "black video", "slug")
 """Generators that are meant to be black."""
 
+FILES = ("file", "sequence")
+"""Kinds of media that lie in files."""
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -210,7 +213,7 @@ class _Lane:
             [(a, b) for a, b in pairwise(self.items) if isinstance(a, Clip) and isinstance(b, Clip) and a.joint]
         )
         self._dissolve_spans = _Spans([t.record for t, _, _ in self.dissolves])
-        self._joined = [(a, b, a.joint) for a, b in self.joints if a.joint and a.enabled and b.enabled]
+        self._joined = [(a, b, a.joint) for a, b in self.joints if a.joint and _shows_media(a) and _shows_media(b)]
         self._joint_spans = _Spans([joint_span(a, joint) for a, _, joint in self._joined])
         self._nested: dict[int, list[_Lane]] = {}
 
@@ -326,6 +329,11 @@ def _show(lane: _Lane, item: Item | None, program: Fraction, origin: Fraction, p
     return None
 
 
+def _shows_media(clip: Clip) -> bool:
+    """Whether a clip shows what lies in files: where one of its sides does not, a joint is none."""
+    return clip.enabled and clip.media.kind in FILES
+
+
 def _clip(clip: Clip, origin: Fraction, pace: Fraction) -> Picture:
     """What an enabled clip shows."""
     if clip.media.kind == "generator" and clip.media.name.lower() in BLACK:
@@ -391,7 +399,7 @@ def _heard_clip(
     items: Sequence[Item], i: int, clip: Clip, origin: Fraction, pace: Fraction, window: Span | None
 ) -> Iterator[Heard]:
     """A clip on a sound track, reaching under the transitions beside it."""
-    if clip.media.kind not in ("file", "sequence"):
+    if clip.media.kind not in FILES:
         return
     before, after = _at(items, i - 1), _at(items, i + 1)
     start, stop, rise, fall = clip.record.start, clip.record.stop, ZERO, ZERO

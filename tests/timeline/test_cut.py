@@ -4,6 +4,8 @@ from dataclasses import replace
 from fractions import Fraction as F
 from random import Random
 
+import pytest
+
 from lp_editor.timeline.cut import (
     Black,
     Dissolve,
@@ -112,6 +114,17 @@ def test_a_joint_takes_the_frames_around_its_cut() -> None:
     assert isinstance(node, Morph)
     assert node.incoming.strip.source_time(sec(7)) == sec(47)
     assert node.outgoing.strip.source_time(sec(12)) == sec(12)
+
+
+@pytest.mark.parametrize("media", [Media("generator", "SMPTEBars"), Media("missing", "")])
+def test_a_joint_with_what_has_no_media_is_none(media: Media) -> None:
+    joint = Joint("j", "stitch", sec(3), sec(3))
+    for a, b in ((media, None), (None, media)):
+        one, other = clip("a", 0, 10, joint=joint), clip("b", 10, 10)
+        one, other = replace(one, media=a or one.media), replace(other, media=b or other.media)
+        events = cut(project((one, other)))
+        assert [(first, count) for _, first, count in names(events)] == [(0, 10), (10, 10)]
+        assert {type(event.picture) for event in events} == {Shown, Black}
 
 
 def test_a_generator_or_title_alone_is_black_and_says_so_over_a_picture_it_lets_it_through() -> None:
