@@ -9,6 +9,7 @@ from typing import TypeVar
 
 ItemT = TypeVar("ItemT")
 
+
 def ahead(items: Iterator[ItemT], depth: int) -> Generator[ItemT, None, None]:
     """The same items in the same order, made up to ``depth`` of them early in another thread, from now on.
 

@@ -398,9 +398,7 @@ class Rehearsals:
         count = len(expressions())
         amounts = np.vstack([np.zeros((1, count)), ASKED * np.eye(count)])
         at = np.full(len(amounts), moment)
-        again = replace(
-            driver, shapes=driver.shapes[at], turns=driver.turns[at], blendshapes=driver.blendshapes[at]
-        )  # fmt: skip
+        again = replace(driver, shapes=driver.shapes[at], turns=driver.turns[at], blendshapes=driver.blendshapes[at])
         seen = self._seen(again, response, amounts, eye, [])
         return np.asarray(np.nan_to_num((seen[1:] - seen[0]) / ASKED))
 
