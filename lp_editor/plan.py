@@ -249,6 +249,12 @@ def plan(
     return Plan(project.rate, tuple(events), shots, _blends(events, project.rate, registry))
 
 
+def unmarked(rate: Fraction, events: Sequence[Event], handles: int = 0) -> Plan:
+    """The same as if nothing were marked: joints have no place in it."""
+    reach = extents(events, handles)
+    return Plan(rate, tuple(events), {key: Shot(strip, *reach[key]) for key, strip in strips(events).items()}, {})
+
+
 def extents(events: Sequence[Event], handles: int = 0) -> dict[str, tuple[int, int]]:
     """First program frame and count of all that the events show of each strip, with handles, by strip key.
 

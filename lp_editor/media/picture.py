@@ -128,8 +128,14 @@ class Picture:
     def equals(self, other: Picture) -> bool:
         """Whether two pictures are the same to the bit."""
         return self.format == other.format and all(
-            np.array_equal(a, b) for a, b in zip(self.planes, other.planes, strict=True)
+            _equal(a, b) for a, b in zip(self.planes, other.planes, strict=True)
         )
+
+
+def _equal(one: Plane, other: Plane) -> bool:
+    if one.dtype != np.uint8 or one.shape != other.shape or one.dtype != other.dtype:
+        return np.array_equal(one, other)
+    return cv2.norm(one, other, cv2.NORM_INF) == 0  # a third of the time, and no plane of answers
 
 
 def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -20,11 +20,11 @@ from lp_editor.media.sequence import Numbering, SequenceNote, write_sequence
 from lp_editor.media.sink import Slate, Sound, join_chunks
 from lp_editor.media.splice import CopiedPictures, SpliceError
 from lp_editor.media.splice_check import Pieces
-from lp_editor.plan import Plan, check, check_length, plan
+from lp_editor.plan import Plan, check, check_length, plan, unmarked
 from lp_editor.registry import Registry
 from lp_editor.render import joints, provenance
 from lp_editor.render.cache import running, trim
-from lp_editor.render.cast import Casting
+from lp_editor.render.cast import Cast, Casting
 from lp_editor.render.chunks import MATTE_SUFFIX, SUFFIX, Chunk, ChunkWork, chunk_paths, chunked
 from lp_editor.render.drive import check_drivers
 from lp_editor.render.executor import Executor, LocalExecutor, Part, make_missing
@@ -36,6 +36,7 @@ from lp_editor.render.smart import smart_parts
 from lp_editor.render.soundtrack import crossfaded, early, sound_tracks
 from lp_editor.render.stage import Finished, Stage
 from lp_editor.render.stores import ChunkStore, PatchStore, cache_folder
+from lp_editor.render.unmarked import Unmarked
 from lp_editor.timeline.cut import Event, Heard, Morph, Shown, cut, heard, strips, strips_of, unrendered
 from lp_editor.timeline.cut import Picture as Node
 from lp_editor.timeline.model import Project
@@ -77,6 +78,10 @@ class Settings:
         """What is written."""
         return delivery_of(self.codec)
 
+    def copies_beside(self, matte: Path | None) -> bool:
+        """Whether this machine encodes parts of a film whose other packets are copied."""
+        return self.smart and matte is None and self.part is None and isinstance(self.executor, LocalExecutor)
+
     def elsewhere(self) -> Settings:
         """The same for another process, which makes chunks of it."""
         return replace(self, executor=LocalExecutor(1), timings=None)
@@ -102,18 +107,17 @@ def render_program(
         raise MediaError(f'project "{project.name}" is empty: there is nothing to render')
     sounds = heard(project)
     check_media([s.strip.clip for s in sounds] + [s.clip for s in strips(events).values()])
-    with opened(project, registry, events, settings, progress) as stage:
+    store = ChunkStore(settings.cache / "chunks")
+    beside = Unmarked(events, store, partial(settled, delivery)) if settings.copies_beside(matte) else None
+    with opened(project, registry, events, settings, progress, beside=beside) as stage:
         check_delivery(output, delivery, stage.format)
-        work = ChunkWork(
-            stage, ChunkStore(settings.cache / "chunks"), settled(delivery, stage), matte is not None, 0, progress,
-            stage.report,
-        )  # fmt: skip
+        work = ChunkWork(stage, store, settled(delivery, stage), matte is not None, 0, progress, stage.report)
         stage.report.frames = sum(e.count for e in events)
         sounds = crossfaded(sounds, stage.plan)
         sounds = dubbed(sounds, dubs(strips(events), registry, project.rate, settings.cache), stage.report)
         told = provenance.told(stage, provenance.Telling(project.name, project.start, project.drop_frame, settings.consent))
         slate = Slate(_timecode(project), project.name if settings.reel is None else settings.reel, told.tag())
-        job = _Job(project, events, settings, output, matte, sounds, slate)
+        job = _Job(project, events, settings, output, matte, sounds, slate, beside)
         if not (settings.smart and job.smart(work)):
             job.whole(work)
         if settings.part is None and not delivery.codec.stills:  # a sequence's own JSON has it
@@ -133,6 +137,7 @@ class _Job:
     matte: Path | None
     sounds: Sequence[Heard]
     slate: Slate
+    unmarked: Unmarked | None = None
 
     def whole(self, work: ChunkWork) -> None:
         """Every frame encoded."""
@@ -191,7 +196,16 @@ class _Job:
 
     def _make(self, work: ChunkWork, chunks: Sequence[Chunk]) -> None:
         """Render what is not there yet."""
-        make_missing(work, chunks, self.settings.executor, self.settings.part)
+        others = chunks
+        if self.unmarked is not None:
+            making = self.unmarked.last()
+            work.report.add_rendered(self.unmarked.newly_made())
+            others = [chunk for chunk in chunks if chunk.key != making]
+        make_missing(work, others, self.settings.executor, self.settings.part)
+        if self.unmarked is not None:
+            self.unmarked.finish()
+            work.report.add_rendered(self.unmarked.newly_made())
+            make_missing(work, [chunk for chunk in chunks if chunk.key == making], self.settings.executor)
 
     def _check(self, work: ChunkWork) -> None:
         """Before a file is written: that the footage is what it was, and that no other render wrote one meanwhile."""
@@ -279,9 +293,10 @@ def opened(
     settings: Settings,
     progress: Progress,
     handles: int = 0,
+    beside: Unmarked | None = None,
 ) -> Iterator[Stage]:
     """A stage for some events of a project, whose joints their effects do not refuse. Raises `FaceError` for one refused."""
-    with staged(project, registry, events, settings, progress, handles) as stage:
+    with staged(project, registry, events, settings, progress, handles, beside) as stage:
         joints.judge(stage, registry)
         yield stage
 
@@ -294,8 +309,10 @@ def staged(
     settings: Settings,
     progress: Progress,
     handles: int = 0,
+    beside: Unmarked | None = None,
 ) -> Iterator[Stage]:
-    """A stage for some events of a project: media open, faces analysed, everything planned."""
+    """A stage for some events of a project: media open, faces analysed, everything planned. ``beside``: makes what nobody
+    marks from the moment the media are open."""
     report = Report()
     check(project, registry)  # parameters are judged before minutes of analysis
     check_length(project, events, handles)
@@ -303,7 +320,16 @@ def staged(
     engine = guarded(registry.engine(settings.engine, settings.device))
     report.engine = f"{engine.name} ({engine.path})" if engine.path else engine.name
     opening = Sources(one.info for one in footage.values())
-    with memory_kept(), running(settings.cache), opening as sources, report.profile.traced(settings.timings):
+    format, patches = output_format(events, footage, settings.format), PatchStore(settings.cache / "patches")
+    with ExitStack() as until:
+        until.enter_context(memory_kept())
+        until.enter_context(running(settings.cache))
+        sources = until.enter_context(opening)
+        until.enter_context(report.profile.traced(settings.timings))
+        if beside is not None:
+            plain = unmarked(project.rate, events, handles)
+            bare = Stage(plain, footage, Cast({}, {}, {}), engine, format, sources, report, patches)
+            until.enter_context(beside.beside(bare))
         casting = Casting(
             footage, sources, registry, project.rate, settings.cache / "faces", progress, report, project,
             processes=getattr(settings.executor, "workers", None),
@@ -311,8 +337,6 @@ def staged(
         cast = casting.cast(events, handles)
         return_all_free_pages()  # analysis leaves more the longer the film is
         planned = joints.steadied(plan(project, registry, cast.findings, handles, events), footage, cast)
-        format = output_format(events, footage, settings.format)
-        patches = PatchStore(settings.cache / "patches")
         for clip in unrendered(project):
             report.note(f'"{clip.name}" ({clip.place}) cannot be rendered: black there, or the picture below it')
         _note_held(events, footage, planned, report)

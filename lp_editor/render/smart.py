@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +31,9 @@ from lp_editor.timeline.cut import Event, Shown, Strip
 Part: TypeAlias = CopiedPictures | Event
 """Frames to be copied, or to be encoded."""
 
+Touched: TypeAlias = Callable[[Stage, Strip, Event], NDArray[np.bool_]]
+"""Which frames of an event, shown from a strip, are not as filmed, (count,)."""
+
 
 @dataclass(frozen=True)
 class Smart:
@@ -45,10 +48,20 @@ class Smart:
         return sum(part.count for part in self.parts if isinstance(part, CopiedPictures))
 
 
-def smart_parts(stage: Stage, events: Sequence[Event], delivery: Delivery) -> Smart:
-    """Take a program apart. Raises `SpliceError` where nothing of it can be copied."""
+def touched(stage: Stage, strip: Strip, event: Event) -> NDArray[np.bool_]:
+    """Which frames of an event a face's edit asks anything of, (count,)."""
+    shot = stage.plan.shots[strip.key]
+    rows = slice(event.first - shot.first, event.first - shot.first + event.count)
+    found = np.zeros(event.count, bool)
+    for plan in shot.faces:
+        found |= plan.active[rows]
+    return found
+
+
+def smart_parts(stage: Stage, events: Sequence[Event], delivery: Delivery, changed: Touched = touched) -> Smart:
+    """Take a program apart; ``changed`` says what is encoded. Raises `SpliceError` where nothing of it can be copied."""
     films, header, delivery = _films(stage, events, delivery)
-    parts = list(_joined([part for event in events for part in _apart(stage, event, films)]))
+    parts = list(_joined([part for event in events for part in _apart(stage, event, films, changed)]))
     if not any(isinstance(part, CopiedPictures) for part in parts):
         raise SpliceError("every group of pictures is touched")
     if any(isinstance(part, Event) for part in parts):
@@ -121,7 +134,7 @@ def _our_header(stage: Stage, delivery: Delivery) -> bytes:
         return header_of(path)
 
 
-def _apart(stage: Stage, event: Event, films: Mapping[Path, Film]) -> Iterator[Part]:
+def _apart(stage: Stage, event: Event, films: Mapping[Path, Film], changed: Touched) -> Iterator[Part]:
     """One event as runs to be copied and what is left between them."""
     strip = event.picture.strip if isinstance(event.picture, Shown) else None
     film = films.get(stage.footage[strip.key].info.path) if strip else None
@@ -130,7 +143,7 @@ def _apart(stage: Stage, event: Event, films: Mapping[Path, Film]) -> Iterator[P
         return
     shown = stage.indices(stage.footage[strip.key], event.first, event.count)
     at = 0
-    for run in _runs(shown, _untouched(stage, strip, event)):
+    for run in _runs(shown, ~changed(stage, strip, event)):
         for copied in _copies(film, int(shown[run[0]]), int(shown[run[-1]]) + 1):
             start = int(run[0]) + copied.first - int(shown[run[0]])
             if start > at:
@@ -153,16 +166,6 @@ def _runs(shown: NDArray[np.intp], free: NDArray[np.bool_]) -> list[NDArray[np.i
     goes_on = free[1:] & free[:-1] & (np.diff(shown) == 1)
     runs = np.split(np.arange(len(shown)), np.flatnonzero(~goes_on) + 1)
     return [run for run in runs if free[run[0]]]
-
-
-def _untouched(stage: Stage, strip: Strip, event: Event) -> NDArray[np.bool_]:
-    """Which frames of an event no face's edit asks anything of, (count,)."""
-    shot = stage.plan.shots[strip.key]
-    rows = slice(event.first - shot.first, event.first - shot.first + event.count)
-    touched = np.zeros(event.count, bool)
-    for plan in shot.faces:
-        touched |= plan.active[rows]
-    return ~touched
 
 
 def _joined(parts: Sequence[Part]) -> Iterator[Part]:
