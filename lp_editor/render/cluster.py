@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 from platform import node
 from socket import create_connection
 from threading import Condition
@@ -21,6 +20,7 @@ from typing import Any
 from lp_editor.errors import EngineError, LpEditorError, OutputError
 from lp_editor.media.codecs import Delivery
 from lp_editor.render.chunks import Chunk, ChunkWork, check_name
+from lp_editor.render.executor import next_chunk
 from lp_editor.render.profile import Step
 from lp_editor.render.report import Report
 from lp_editor.render.stage import Stage
@@ -362,16 +362,3 @@ class _Shift:
         report, total = self._work.report, self._work.total
         done = report.rendered + report.found + sum(seat.underway for seat in self._seats)
         self._work.progress("frames", min(done, total), total)
-
-
-def next_chunk(waiting: set[int], last: int | None, busy: set[int]) -> int:
-    """Which of the chunks that are left a worker takes: the one after its last, so that it goes straight on through its
-    files; else the first of the longest run, or the middle of one that another (of ``busy``) is working its way into."""
-    if last is not None and last + 1 in waiting:
-        return last + 1
-    ordered = sorted(waiting)
-    breaks = [0, *(i for i, (a, b) in enumerate(pairwise(ordered), 1) if b != a + 1), len(ordered)]
-    start, stop = max(pairwise(breaks), key=lambda ends: ends[1] - ends[0])
-    run = ordered[start:stop]
-    return run[len(run) // 2] if run[0] - 1 in busy else run[0]
-

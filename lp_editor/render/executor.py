@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -37,16 +37,18 @@ class LocalExecutor:
         self.workers = workers or max(1, min(cpu_count() or 1, 8))
 
     def run(self, work: ChunkWork, chunks: Sequence[Chunk]) -> None:
-        """See `Executor.run`. Each worker takes neighbouring chunks, so that its files are read straight on."""
+        """See `Executor.run`. Each worker takes neighbouring chunks, so that its files are read straight on, as long as
+        there are any; then some of those that another would come to last."""
 
-        def share(part: Sequence[Chunk]) -> None:
-            for chunk in part:
+        def make(some: Iterable[Chunk]) -> None:
+            for chunk in some:
                 work.make(chunk)
 
         if self.workers == 1 or len(chunks) <= 1:
-            return share(chunks)
+            return make(chunks)
+        handing_out = _HandingOut(chunks)
         with _cores.shared(self.workers), ThreadPoolExecutor(self.workers) as pool:
-            futures = [pool.submit(share, part) for part in shares(chunks, self.workers)]
+            futures = [pool.submit(make, handing_out.to_one()) for _ in range(min(self.workers, len(chunks)))]
             try:
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             finally:
@@ -88,10 +90,42 @@ _cores = _Cores()
 """Of this process."""
 
 
-def shares(jobs: Sequence[JobT], workers: int) -> list[Sequence[JobT]]:
-    """The jobs in as many neighbouring runs as there are workers, of nearly equal length; none empty."""
-    edges = [round(i * len(jobs) / workers) for i in range(workers + 1)]
-    return [jobs[a:b] for a, b in itertools.pairwise(edges) if b > a]
+class _HandingOut:
+    """Chunks handed out to workers, who ask from several threads."""
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        self._chunks = chunks
+        self._waiting, self._busy = set(range(len(chunks))), set[int]()
+        self._lock = Lock()
+
+    def to_one(self) -> Iterator[Chunk]:
+        """One worker's chunks: each is taken when the one before is done."""
+        last: int | None = None
+        while (number := self._next(last)) is not None:
+            yield self._chunks[number]
+            last = number
+
+    def _next(self, last: int | None) -> int | None:
+        with self._lock:
+            self._busy.discard(-1 if last is None else last)
+            if not self._waiting:
+                return None
+            number = next_chunk(self._waiting, last, self._busy)
+            self._waiting.discard(number)
+            self._busy.add(number)
+            return number
+
+
+def next_chunk(waiting: set[int], last: int | None, busy: set[int]) -> int:
+    """Which of the chunks that are left a worker takes: the one after its last, so that it goes straight on through its
+    files; else the first of the longest run, or the middle of one that another (of ``busy``) is working its way into."""
+    if last is not None and last + 1 in waiting:
+        return last + 1
+    ordered = sorted(waiting)
+    breaks = [0, *(i for i, (a, b) in enumerate(itertools.pairwise(ordered), 1) if b != a + 1), len(ordered)]
+    start, stop = max(itertools.pairwise(breaks), key=lambda ends: ends[1] - ends[0])
+    run = ordered[start:stop]
+    return run[len(run) // 2] if run[0] - 1 in busy else run[0]
 
 
 @dataclass(frozen=True)

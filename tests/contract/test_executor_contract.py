@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction as F
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread, get_ident
 from time import monotonic, sleep
 from typing import Any
 
@@ -23,8 +23,8 @@ from lp_editor import Registry, verbs
 from lp_editor.errors import EngineError, LpEditorError, MediaError
 from lp_editor.media.codecs import Codec
 from lp_editor.plugins import expression
-from lp_editor.render.cluster import RayExecutor, next_chunk, room
-from lp_editor.render.executor import Executor, LocalExecutor
+from lp_editor.render.cluster import RayExecutor, room
+from lp_editor.render.executor import Executor, LocalExecutor, next_chunk
 from lp_editor.render.program import Settings
 from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Media, Project, Span, Track
@@ -291,3 +291,30 @@ def test_workers_take_neighbouring_chunks_and_help_where_most_is_left() -> None:
     assert (first, second) == (0, 10)
     assert next_chunk(waiting, 10, {0, 10}) == 11
     assert next_chunk({1, 2, 15}, 19, {0, 14}) == 2
+
+
+@dataclass
+class Slow:
+    """Stands for the work of a render whose first chunks take long: notes who makes which."""
+
+    long: int
+    halt: Event = field(default_factory=Event)
+    made: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    others: Event = field(default_factory=Event)
+
+    def make(self, chunk: int) -> None:
+        mine = self.made[get_ident()]
+        mine.append(chunk)
+        if chunk < self.long:
+            self.others.wait(5)  # until somebody else has made all that is to be had
+        if sum(len(made) for made in self.made.values()) == 12:
+            self.others.set()
+
+
+def test_a_thread_that_is_done_helps_the_other() -> None:
+    work = Slow(long=1)
+    LocalExecutor(2).run(work, range(12))  # type: ignore[arg-type]
+    ends = sorted(work.made.values())
+    assert ends[0] == [0]
+    assert ends[1][:6] == list(range(6, 12)), "half of it straight on"
+    assert sorted(ends[1][6:]) == list(range(1, 6)), "then the rest of the other's"
