@@ -195,17 +195,21 @@ class _Job:
             yield sounding
 
     def _make(self, work: ChunkWork, chunks: Sequence[Chunk]) -> None:
-        """Render what is not there yet."""
-        others = chunks
-        if self.unmarked is not None:
-            making = self.unmarked.last()
-            work.report.add_rendered(self.unmarked.newly_made())
-            others = [chunk for chunk in chunks if chunk.key != making]
-        make_missing(work, others, self.settings.executor, self.settings.part)
-        if self.unmarked is not None:
-            self.unmarked.finish()
-            work.report.add_rendered(self.unmarked.newly_made())
-            make_missing(work, [chunk for chunk in chunks if chunk.key == making], self.settings.executor)
+        """Render what is not there yet: what is marked first, then what is left of the rest."""
+        if self.unmarked is None:
+            return make_missing(work, chunks, self.settings.executor, self.settings.part)
+        wanted = self.unmarked.wanted
+        self._make_some(work, [chunk for chunk in chunks if chunk.key not in wanted])
+        making = self.unmarked.last()
+        self._make_some(work, [chunk for chunk in chunks if chunk.key in wanted - {making}])
+        self.unmarked.finish()
+        self._make_some(work, [chunk for chunk in chunks if chunk.key == making])
+        return None
+
+    def _make_some(self, work: ChunkWork, chunks: Sequence[Chunk]) -> None:
+        assert self.unmarked is not None
+        work.report.add_rendered(self.unmarked.newly_made())
+        make_missing(work, chunks, self.settings.executor)
 
     def _check(self, work: ChunkWork) -> None:
         """Before a file is written: that the footage is what it was, and that no other render wrote one meanwhile."""

@@ -37,6 +37,7 @@ class Unmarked:
     """What is written, once it is known what is shown."""
     _report: Report = field(default_factory=Report)
     _counted: int = 0
+    _wanted: frozenset[str] = frozenset()
     _making: str = ""
     _enough: bool = False
     _halt: Signal = field(default_factory=Signal)
@@ -55,6 +56,11 @@ class Unmarked:
         finally:
             self._halt.set()
             self._thread.join()
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The names of the chunks that it made, makes, or comes to as long as it is let."""
+        return self._wanted
 
     def last(self) -> str:
         """Let no further chunk be begun; the name of the one that is being made, or was made last."""
@@ -78,7 +84,9 @@ class Unmarked:
             delivery = self.settled(stage)
             smart = smart_parts(stage, self.events, delivery, marked)
             work = ChunkWork(stage, self.store, smart.delivery, False, 0, silent, stage.report, self._halt)
-            for chunk in work.todo([c for part in smart.parts for c in _free(stage, part, smart.delivery)]):
+            wanted = work.todo([c for part in smart.parts for c in _free(stage, part, smart.delivery)])
+            self._wanted = frozenset(chunk.key for chunk in wanted)
+            for chunk in wanted:
                 if not self._begins(chunk):
                     return
                 work.make(chunk)

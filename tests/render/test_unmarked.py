@@ -99,7 +99,7 @@ def test_once_faces_are_known_no_chunk_is_begun_beside_and_none_is_made_twice(
 
     def slow(self: ChunkWork, chunk: Any) -> None:
         if not self.stage.cast.tracks:
-            others.wait(2)  # until the render has made two of its own
+            others.wait(20)  # until the render has made two of its own
         make(self, chunk)
         if sum(known for *_, known in made) == 2:
             others.set()
@@ -119,6 +119,30 @@ def test_what_fails_beside_is_made_again_and_told_by_the_render(
     report = verbs.render(document, tmp_path / "out.mp4", settings, registry=stock.registry)
     assert (report.copied, report.rendered) == (30, 30)
     assert [known for *_, known in made] == [True] * 3
+
+
+@pytest.mark.usefixtures("chunks_of_ten")
+def test_a_chunk_that_fails_beside_is_made_again(
+    stock: Stock, ready: tuple[Any, Settings], made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, settings = ready
+    make, tried = ChunkWork._make, Event()
+
+    def full(self: ChunkWork, chunk: Any) -> None:
+        if not self.stage.cast.tracks:
+            tried.set()
+            _fails()
+        make(self, chunk)
+
+    monkeypatch.setattr(ChunkWork, "_make", full)
+    casting(monkeypatch, lambda: _sure(tried.wait(20)))
+    report = verbs.render(document, tmp_path / "out.mp4", settings, registry=stock.registry)
+    assert (report.copied, report.rendered) == (30, 30)
+    assert sorted(made) == [(30, 10, True), (40, 10, True), (50, 10, True)]
+
+
+def _sure(happened: bool) -> None:
+    assert happened
 
 
 def _fails(*_: object) -> None:
