@@ -139,6 +139,7 @@ def with_markers(document: Document, registry: Registry) -> Document:
     placing = marks.Placing(project)
     unseen: dict[str, str] = {}
     seen: set[str] = set()
+    loose: set[str] = set()
     for request in marks.requests(project):
         if request.id in known:
             continue
@@ -156,8 +157,11 @@ def with_markers(document: Document, registry: Registry) -> Document:
             unseen.setdefault(request.id, f"{request.where}: its clip does not show that, so it marks nothing")
         else:
             seen.add(request.id)
+            if request.length is None:
+                loose.add(request.id)
+    loose &= {clip.joint.id for clip in project.clips() if clip.joint}
     remarks += [text for id, text in unseen.items() if id not in seen]
-    return document.understood(edit.add_segments(project, segments), remarks)
+    return document.understood(edit.add_segments(project, segments), remarks, loose)
 
 
 OUR_FILE = re.compile(r"_[VA]\d+-\d+(-[VA]\d+-\d+)*_\d+\.(mp4|mov|mkv)$")

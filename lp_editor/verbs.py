@@ -6,13 +6,14 @@ Documents are values: every verb that changes one returns the changed one, and n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from lp_editor import personal
 from lp_editor.effect import Effect, JointEffect, Meeting, Proposal, Scene, parameters
-from lp_editor.errors import MediaError, ParamError, ProjectError, TimeError
+from lp_editor.errors import FaceError, MediaError, ParamError, ProjectError, TimeError
 from lp_editor.files import make_folder
 from lp_editor.marking import Meaning, joint_length, meant, meant_face, with_markers
 from lp_editor.media.picture import Picture
@@ -47,6 +48,7 @@ __all__ = [
     "copy",
     "delete_key",
     "fit_joint",
+    "fit_joints",
     "key_by_scene",
     "mark",
     "move_key",
@@ -299,6 +301,21 @@ def fit_joint(
     return document.replace(edit.add_joint(without, clip, replace(marked, before=before, after=after)))
 
 
+def fit_joints(
+    document: Document, settings: Settings | None = None, *, registry: Registry | None = None,
+    progress: Progress = silent,
+) -> Document:  # fmt: skip
+    """The document with the joints of markers that say no length as long as `fit_joint` makes them, where it can.
+
+    Nothing changes in its file: it is done whenever the document is rendered.
+    """
+    for joint in sorted(document.loose):
+        with suppress(FaceError, MediaError):  # what is wrong with them is told by who renders them
+            fitted = fit_joint(document, joint, settings, registry=registry, progress=progress)
+            document = document.understood(fitted.project, document.remarks, document.loose)
+    return document
+
+
 def _proposes(kind: type[JointEffect]) -> bool:
     """Whether an effect looks at cuts at all: only then are faces looked for on their sides."""
     return kind.mark_cut.__func__ is not JointEffect.mark_cut.__func__  # type: ignore[attr-defined]
@@ -432,7 +449,7 @@ def plan(
 ) -> Plan:  # fmt: skip
     """Analyse the faces and plan every control of every frame, without rendering."""
     registry = registry or Registry.installed()
-    project = document.project
+    project = fit_joints(document, settings, registry=registry, progress=progress).project
     with opened(project, registry, cut(project), settings or Settings(), progress) as stage:
         return stage.plan
 
@@ -442,10 +459,11 @@ def render(
     registry: Registry | None = None, progress: Progress = silent,
 ) -> Report:  # fmt: skip
     """Render the whole cut into one file. See `Settings` for codec, engine, format and overwriting."""
-    return render_program(
-        document.project, registry or Registry.installed(), Path(output), settings or Settings(),
-        None if matte is None else Path(matte), progress,
-    )  # fmt: skip
+    asked, registry = settings or Settings(), registry or Registry.installed()
+    if document.loose and asked.part is None:
+        check_output(Path(output), asked.force, asked.delivery.codec)  # before any work
+    project = fit_joints(document, asked, registry=registry, progress=progress).project
+    return render_program(project, registry, Path(output), asked, None if matte is None else Path(matte), progress)
 
 
 def render_stretches(
@@ -459,12 +477,13 @@ def render_stretches(
     """
     if not edit.all_ids(document.project):
         raise ProjectError(f"{document.path} has no marks, so no stretch to render; mark one first")
+    asked, registry = settings or Settings(), registry or Registry.installed()
+    document = fit_joints(document, asked, registry=registry, progress=progress)
     project = document.to_render()
     make_folder(Path(folder))
     if not edit.all_ids(project):
         return document.relinked([]), Report(notes=["every mark was rendered before; nothing was to be done"])
-    asked = settings or Settings()
-    rendered, report = render_clips(project, registry or Registry.installed(), Path(folder), asked, progress, matte)
+    rendered, report = render_clips(project, registry, Path(folder), asked, progress, matte)
     checked = document.replace(with_checks(document.project, report.checks)) if report.checks else document
     above = above or asked.delivery.alpha
     return checked.relinked(_placed(checked, rendered, above, report), above), report
@@ -526,9 +545,8 @@ def still(
     registry: Registry | None = None, progress: Progress = silent,
 ) -> tuple[Picture, Picture, Report]:  # fmt: skip
     """One finished frame at a record time, the same frame as filmed, and the report."""
-    project = document.project
+    asked, registry = settings or Settings(), registry or Registry.installed()
+    project = fit_joints(document, asked, registry=registry, progress=progress).project
     time = parse_time(at, project.rate, project.start)
-    finished, filmed, report = render_still(
-        project, registry or Registry.installed(), time, settings or Settings(), progress
-    )
+    finished, filmed, report = render_still(project, registry, time, asked, progress)
     return finished.picture, filmed.picture, report

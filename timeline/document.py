@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -89,6 +89,8 @@ class Document:
     """Renders of ours that the clips of some places came with; the project shows their originals."""
     remarks: tuple[str, ...] = ()
     """What was found out about its marks, to be said."""
+    loose: frozenset[str] = frozenset()
+    """Joints that a marker asks for without saying how long they are."""
     losses: tuple[str, ...] = ()
     """What could not be said in the file that was written last, clip by clip."""
 
@@ -129,9 +131,10 @@ class Document:
         """The document with the marks of another version of its project; nothing else of the file moves."""
         return replace(self, source=self.source.marked(self.project, project), project=project)
 
-    def understood(self, project: Project, remarks: Sequence[str] = ()) -> Document:
+    def understood(self, project: Project, remarks: Sequence[str] = (), loose: Iterable[str] = ()) -> Document:
         """The document with the marks that its own markers ask for: they are in the file already, nothing changes."""
-        return replace(self, source=self.source.understood(project), project=project, remarks=tuple(remarks))
+        source = self.source.understood(project)
+        return replace(self, source=source, project=project, remarks=tuple(remarks), loose=frozenset(loose))
 
     @property
     def unchanged(self) -> Mapping[str, Rendered]:

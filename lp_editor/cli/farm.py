@@ -145,6 +145,8 @@ def render_part(asked: argparse.Namespace, document: Document, settings: Setting
 
 
 def _job(asked: argparse.Namespace) -> int:
+    from lp_editor import verbs
+    from lp_editor.cli.progress import shown
     from lp_editor.cli.rendering import settings_of
     from lp_editor.files import make_folder, write_bytes
     from lp_editor.render.job import FarmJob, count_chunks, template
@@ -158,6 +160,8 @@ def _job(asked: argparse.Namespace) -> int:
     make_folder(folder)
     for path in (copy, described):
         check_output(path, asked.force)
+    with shown(False, False) as progress:
+        document = verbs.fit_joints(document, settings, progress=progress)
     project = document.to_render() if asked.clips else document.project
     cache = asked.cache or Path(os.environ.get("LP_EDITOR_CACHE") or folder / "cache")
     job = FarmJob(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from fractions import Fraction as F
 from itertools import pairwise
@@ -192,6 +193,44 @@ def test_a_joint_marked_without_a_length_is_made_as_long_as_it_would_be_proposed
     bridge = verbs.mark(plain, "bridge", clip="c0", length="4f")
     assert isinstance(bridge.mark, Joint)
     assert verbs.fit_joint(bridge.document, bridge.mark.id, LOSSLESS) is bridge.document  # it proposes nothing
+
+
+def at_the_cut(document: Document, path: Path, text: str) -> Document:
+    """The same cut from a file with a timeline marker 15 frames in."""
+    document.save(path)
+    tree = json.loads(path.read_text())
+    span = {
+        "OTIO_SCHEMA": "TimeRange.1",
+        "start_time": {"OTIO_SCHEMA": "RationalTime.1", "rate": 25.0, "value": 15.0},
+        "duration": {"OTIO_SCHEMA": "RationalTime.1", "rate": 25.0, "value": 0.0},
+    }
+    tree["tracks"]["markers"] = [{"OTIO_SCHEMA": "Marker.2", "name": text, "marked_range": span, "metadata": {}}]
+    path.write_text(json.dumps(tree))
+    return verbs.open_project(path)
+
+
+def test_a_marker_without_a_length_joins_over_as_many_frames_as_the_faces_need_whenever_it_is_rendered(
+    filmed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stitch, "SHORTEST", 12)
+    plain = new_document(tmp_path / "c.otio", row(filmed, (0, 15), (45, 15)))
+    opened = at_the_cut(plain, tmp_path / "c.otio", "lp stitch light=keep")
+    (joint,) = (c.joint for c in opened.project.clips() if c.joint)
+    assert joint.before + joint.after == F(8) / RATE, "nothing is looked at when a project is opened"
+    (fitted,) = (c.joint for c in verbs.fit_joints(opened, LOSSLESS).project.clips() if c.joint)
+    assert fitted == replace(joint, before=F(6) / RATE, after=F(6) / RATE)
+    blend = verbs.plan(opened, LOSSLESS).blends[joint.id]
+    assert len(blend.weights) == 12
+    relinked, report = verbs.render_stretches(opened, tmp_path / "rendered", LOSSLESS)
+    rendered = [r.record.duration * RATE for r in report.renders]
+    assert rendered
+    assert max(rendered) >= 6
+    assert len(verbs.plan(relinked, LOSSLESS).blends.get(joint.id, blend).weights) == 12
+    said = at_the_cut(plain, tmp_path / "said.otio", "lp stitch 10f")
+    assert verbs.fit_joints(said, LOSSLESS) is said
+    gone = new_document(tmp_path / "l.otio", row(tmp_path / "gone.mp4", (0, 15), (45, 15)))
+    lost = at_the_cut(gone, tmp_path / "l.otio", "lp stitch")
+    assert verbs.fit_joints(lost, LOSSLESS).project == lost.project
 
 
 def test_the_command_marks_a_joint_as_long_as_its_faces_need_unless_a_length_is_said(
