@@ -13,10 +13,8 @@ from threading import Event as Signal
 from threading import Lock, Thread
 
 import numpy as np
-from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from lp_editor.errors import LpEditorError
 from lp_editor.media.codecs import Delivery
 from lp_editor.plan import segment_rows
 from lp_editor.render.chunks import Chunk, ChunkWork, chunked
@@ -90,8 +88,8 @@ class Unmarked:
                 if not self._begins(chunk):
                     return
                 work.make(chunk)
-        except (LpEditorError, FFmpegError, OSError):
-            pass  # the render meets it too, and tells it in its place
+        except Exception:  # the render meets it too, and tells it in its place
+            return
 
     def _begins(self, chunk: Chunk) -> bool:
         with self._lock:
