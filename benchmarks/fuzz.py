@@ -337,6 +337,10 @@ def main() -> int:
         fuzz = Fuzz(Path(folder), asked.faults, random.Random(asked.seed), asked.only)
         try:
             if asked.again:
+                import fuzz_samples
+
+                fuzz_samples.samples(fuzz.root / "samples")  # what lies beside it
+                fuzz.renew()
                 outcome = fuzz.try_file(asked.only[0], asked.again.name, asked.again.read_bytes())
                 print(outcome.kind, outcome.name, outcome.detail, sep="\n")
             else:

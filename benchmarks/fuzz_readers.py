@@ -151,14 +151,22 @@ def relinked(document: Document, clip: Clip, folder: Path) -> None:
 
 
 def plan(path: Path, out: Path) -> None:
-    """Plan every control of every frame, of a project whose media is there; a still; and what no render is begun for."""
+    """Plan every control of every frame, of a project whose media is there; a still; and what no render is begun for.
+
+    A render that tells how far it is does not hang.
+    """
     document = verbs.open_project(path, registry=registry())
     settings = Settings(engine="mesh", force=True)
-    verbs.plan(document, settings, registry=registry())
-    attempt(lambda: verbs.still(document, "1f", settings, registry=registry()))
+    verbs.plan(document, settings, registry=registry(), progress=_goes_on)
+    attempt(lambda: verbs.still(document, "1f", settings, registry=registry(), progress=_goes_on))
     if document.project.duration > 100:  # nobody waits for it; it is to be refused, or to be begun at once
         return
-    attempt(lambda: verbs.render_stretches(document, out / "clips", settings, registry=registry()))
+    folder = out / "clips"
+    attempt(lambda: verbs.render_stretches(document, folder, settings, registry=registry(), progress=_goes_on))
+
+
+def _goes_on(stage: str, done: int, total: int) -> None:
+    step()
 
 
 def sidecar(path: Path, out: Path) -> None:
