@@ -149,6 +149,12 @@ def test_a_head_that_swings_is_not_led(gaze: type[Effect]) -> None:
     assert weights(gaze.parse({"contact": 1, **CALM}), replace(filmed([(15, 0)] * 20), faces=faces)).max() == 0
 
 
+def test_a_head_that_moves_with_its_eyes_still_sharp_is_led(gaze: type[Effect]) -> None:
+    width = testing.synthetic_face().width
+    faces = [testing.synthetic_face((256.0 + 0.115 * width * i, 256.0)) for i in range(20)]
+    assert weights(gaze.parse({"contact": 1, **CALM}), replace(filmed([(15, 0)] * 20), faces=faces)).min() == 1
+
+
 def test_a_head_that_swings_for_a_moment_is_led_through_it(gaze: type[Effect]) -> None:
     at = np.cumsum([0.0] * 10 + [60.0] + [0.0] * 11)
     faces: list[Face | None] = [testing.synthetic_face((256.0 + x, 256.0)) for x in at]
