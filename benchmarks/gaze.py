@@ -128,7 +128,7 @@ def thresholds(m: Measured) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Frames that are led fully, and those that are not led at all, (N,) each."""
     angles = np.abs(np.column_stack([m.filmed, m.poses[:, :2]]))
     limits = np.array([EYES, EYES, PITCH, YAW])
-    return (angles <= limits[:, 0]).all(1), (angles >= limits[:, 1]).any(1)
+    return np.asarray((angles <= limits[:, 0]).all(1)), np.asarray((angles >= limits[:, 1]).any(1))
 
 
 def left(m: Measured) -> str:
