@@ -34,8 +34,8 @@ BLINK_EVERY, CLOSING, OPENING = (2.5, 5.5), 0.09, 0.2
 
 FAST = (0.12, 0.2)
 """Parts of its own width that a face moves from frame to frame at 25 a second: at the first its eyes are still sharp
-enough to lead, at the second they are a smear. Looked at on d12 of the notes: sharp at .12 (75, 76), .13 (28), smears from .19
-on (174 to 176, 93)."""
+enough to lead, at the second they are a smear. Looked at on d12 of the notes: sharp at .12 (75, 76) and .13 (28, not 53, which
+comes out of a blink), smears from .19 on (174 to 176, 93)."""
 
 BRIEF = 0.16
 """Seconds: eyes do not look away for less; what is read for less is a tracker's mistake while the head swings, or a blink."""
