@@ -6,6 +6,8 @@ Look-aways and added blinks are off. Angles are those between the look and the l
 Shut eyes look nowhere, but the tracker reads them as looking down: the fall is given over all frames, again without those
 whose lids are so near to each other that the picture shows closed eyes (`SHUT`; looked at, frame by frame), and without all of
 a blink (`BLINKS`: lashes and skin between lids that the tracker still takes for apart; looked at on s32, and no iris is seen).
+A tracker remembers: frames that nothing touched are read otherwise when others before them were (d12, frames 96 to 107), so what
+happens on the lens is given over touched frames, too. A second line says where what is left of the angle lies.
 """
 
 from __future__ import annotations
@@ -122,18 +124,36 @@ def off(gazes: Array) -> Array:
     return np.asarray(np.degrees(np.arccos(np.clip(np.cos(x) * np.cos(y), -1, 1))))
 
 
-def line(name: str, m: Measured) -> str:
-    """What the bars ask of a film."""
+def thresholds(m: Measured) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Frames that are led fully, and those that are not led at all, (N,) each."""
     angles = np.abs(np.column_stack([m.filmed, m.poses[:, :2]]))
     limits = np.array([EYES, EYES, PITCH, YAW])
-    full, beyond = (angles <= limits[:, 0]).all(1), (angles >= limits[:, 1]).any(1)
+    return np.asarray((angles <= limits[:, 0]).all(1)), np.asarray((angles >= limits[:, 1]).any(1))
+
+
+def left(m: Measured) -> str:
+    """Where the angle that is left of frames within all thresholds lies, in parts of their filmed angle."""
+    before, after = off(m.filmed), off(m.led)
+    inside = (before > OFF) & thresholds(m)[0] & ~np.isnan(after)
+    shut = (m.lids < SHUT) | (m.blinks > BLINKS)
+    parts = {"blinks": shut, "open eyes left as filmed": ~shut & (m.changed == 0), "led eyes": ~shut & (m.changed > 0)}
+    whole = max(float(before[inside].sum()), 1e-9)
+    told = [f"{100 * after[inside & w].sum() / whole:.0f} % {name} ({(inside & w).sum()} frames)" for name, w in parts.items()]
+    led = m.led[inside & parts["led eyes"]]
+    aside, up = np.abs(led).mean(0) if len(led) else (0.0, 0.0)
+    return f"      left: {', '.join(told)}, these {aside:.1f} aside and {up:.1f} up or down on the mean"
+
+
+def line(name: str, m: Measured) -> str:
+    """What the bars ask of a film."""
+    full, beyond = thresholds(m)
     before, after = off(m.filmed), off(m.led)
     away, near = before > OFF, before < ON
     inside, partly = away & full, away & ~beyond
     edited = (m.changed > 0) & ~np.isnan(before) & ~np.isnan(after)
     pairs = edited[1:] & edited[:-1]
     steps = [np.linalg.norm(np.diff(g, axis=0), axis=1) for g in (m.filmed, m.led)]
-    kept = np.abs(after - before)[near & ~np.isnan(after)]
+    kept, touched = (np.abs(after - before)[near & ~np.isnan(after) & which] for which in (True, m.changed > 0))
 
     def fall(which: NDArray[np.bool_]) -> str:
         if not which.any():
@@ -144,7 +164,8 @@ def line(name: str, m: Measured) -> str:
     return (
         f"{name:<5} full: {fall(inside):<32} eyes open: {fall(inside & (m.lids >= SHUT)):<32}"
         f" no blink: {fall(inside & (m.blinks <= BLINKS)):<32} within: {fall(partly):<32}"
-        f" on the lens: {max(kept, default=0):.2f} most, {near.sum()} frames  beyond: {int((m.changed[beyond] > 0).sum())} of"
+        f" on the lens: {max(kept, default=0):.2f} most, {near.sum()} frames, {max(touched, default=0):.2f} of {len(touched)}"
+        f" touched  beyond: {int((m.changed[beyond] > 0).sum())} of"
         f" {beyond.sum()} touched  step {max(steps[1][pairs], default=0):.1f}, filmed {np.nanmax(steps[0]):.1f}"
     )
 
@@ -178,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with TemporaryDirectory() as name:
         for media in [film.resolve() for film in films]:
             found, output = measure(media, Path(name), asked.engine)
-            print(line(media.stem, found), flush=True)
+            print(line(media.stem, found), left(found), sep="\n", flush=True)
             for i in range(len(found.filmed)) if asked.frames else ():
                 values = (*found.filmed[i], *found.led[i], *found.poses[i], found.changed[i])
                 print(i, *(f"{v:6.1f}" for v in values))

@@ -28,7 +28,7 @@ from lp_editor.mesh.shape import MeshMotion, Person, at_rest, played, recorded, 
 from lp_editor.recording import SHAPES, Recording
 from lp_editor.render.compositor import apply_patches
 
-VERSION = 22
+VERSION = 23
 """Raised whenever the same landmarks and controls give other pixels."""
 
 STUDIED = 40

@@ -175,7 +175,7 @@ def draw(
         return
     crop = seen.crop
     if np.abs(made.gaze).max() > LEAST_GAZE or abs(made.closing) > LEAST_LID:
-        ball = _ball(seen.plates, made, source, part)
+        ball = _ball(seen.plates, made, source, part, _Lids.between(before, after, made, source))
         ball *= (1 - 0.5 * np.clip(made.closing, 0, 1) * _lid_shadow(after, eye, part, made))[..., None]
         soft_edge = polygon(after[list(eye.contour)], part, max(0.012 * made.width, seen.blur))
         canvas.put(part, ball, np.clip(1.5 * soft_edge - 0.4, 0, 1))  # inside the lids, whose own edge is filmed
@@ -375,11 +375,52 @@ def _iris(crop: FloatImage, inner: NDArray[np.bool_], rho: FloatImage, width: fl
     return np.asarray(iris, np.float32), np.asarray(glint, np.float32)
 
 
-def _ball(plates: _Plates, made: EyeChange, source: Box, part: Box) -> FloatImage:
+@dataclass(frozen=True)
+class _Lids:
+    """How lids move, over a filmed eye's own crop, (h, w): ``rise`` in pixels, how far above each place what lay as near to
+    them was filmed; ``dim`` how much of its light a place keeps."""
+
+    rise: FloatImage
+    dim: FloatImage
+
+    @staticmethod
+    def between(before: Array, after: Array, made: EyeChange, source: Box) -> _Lids:
+        """From filmed and new landmarks (≥ 478, 3)."""
+        back = cv2.invertAffineTransform(made.there)
+        moved = before.copy()
+        moved[:, :2] = after[:, :2] @ back[:, :2].T + back[:, 2]
+        y = (np.arange(source.height) + source.y0)[:, None]
+        (top, bottom), (upper, lower) = (_lines(points, made.eye, source) for points in (moved, before))
+        down = np.clip((y - top) / np.maximum(bottom - top, 1.0), 0, 1)
+        rise = (1 - down) * (top - upper) + down * (bottom - lower)
+        was, is_now = (_dusk(points, made.eye, source, made.width) for points in (before, moved))
+        return _Lids(rise.astype(np.float32), np.minimum(is_now / was, 1).astype(np.float32))
+
+    def carried(self, image: FloatImage) -> FloatImage:
+        """What lies along the lids goes with them, (h, w, C)."""
+        if np.abs(self.rise).max() < LEAST_GAZE:
+            return image
+        x, y = np.meshgrid(np.arange(image.shape[1], dtype=np.float32), np.arange(image.shape[0], dtype=np.float32))
+        return np.asarray(cv2.remap(image, x, y - self.rise, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _lines(points: Array, eye: Eye, source: Box) -> tuple[Array, Array]:
+    """The heights of both lids over the columns of a box, (w,) each."""
+    x = np.arange(source.width) + source.x0
+    found = []
+    for line in (eye.upper, eye.lower):
+        at = points[list(line), :2]
+        order = np.argsort(at[:, 0])
+        found.append(np.interp(x, at[order, 0], at[order, 1]))
+    return found[0], found[1]
+
+
+def _ball(plates: _Plates, made: EyeChange, source: Box, part: Box, lids: _Lids) -> FloatImage:
     """The eyeball with its iris moved, drawn into a box of the new picture, (h, w, RGB)."""
     gaze = made.gaze
     cover = _shifted(plates.cover, gaze, 0)[..., None]
-    ball = (plates.white * (1 - cover) + _shifted(plates.iris, gaze) * cover) * plates.shade
+    ball = plates.white * (1 - cover) + _shifted(plates.iris, gaze) * cover
+    ball = ball * lids.carried(plates.shade) * lids.dim[..., None]
     own = plates.cover[..., None]
     gone = float(np.clip(np.hypot(*gaze) / (0.2 * plates.radius), 0, 1))  # an iris that leaves takes its rim along
     rest = plates.rest - gone * plates.edge[..., None] * np.minimum(plates.rest, 0)  # rims are dark

@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from lp_editor.mesh.eyes import UNEVEN, _carried_on, _light, _white
+from lp_editor.controls import Controls
+from lp_editor.engine import Patch
+from lp_editor.face import Box, FacePicture
+from lp_editor.mesh.engine import MeshEngine, MeshLook
+from lp_editor.mesh.eyes import EYES, UNEVEN, _carried_on, _Lids, _light, _white, change
+from lp_editor.mesh.shape import MeshMotion
 
+ENGINE = MeshEngine()
 SIZE = (40, 80)
 ROWS, COLUMNS = np.mgrid[: SIZE[0], : SIZE[1]]
 OPEN = (np.hypot((COLUMNS - 40) / 36, (ROWS - 20) / 14) < 1).astype(np.float32)
@@ -40,3 +46,55 @@ def test_what_plates_miss_goes_on_beyond_the_lids() -> None:
     assert carried[20:].tolist() == rest[20:].tolist()
     assert carried[13, 40] == pytest.approx(20, abs=0.5)
     assert np.abs(carried[0]).max() < 1
+
+
+def lidded(top: float, bottom: float) -> np.ndarray:
+    """Landmarks, (478, 3), of a left eye 72 pixels wide whose lids' middles lie at two heights."""
+    points = np.zeros((478, 3))
+    for line, middle in ((EYES["left"].upper, top), (EYES["left"].lower, bottom)):
+        along = np.linspace(0, 1, len(line))
+        points[list(line), 0] = 4 + 72 * along
+        points[list(line), 1] = 20 + (middle - 20) * np.sin(np.pi * along)
+    return points
+
+
+def test_shade_goes_with_the_lids_that_throw_it() -> None:
+    before, after, box = lidded(6, 34), lidded(14, 38), Box(0, 0, SIZE[1], SIZE[0])
+    lids = _Lids.between(before, after, change("left", before, after), box)
+    assert lids.rise[14, 40] == pytest.approx(8, abs=0.3)
+    assert lids.rise[38, 40] == pytest.approx(4, abs=0.3)
+    under = np.where(ROWS < 9, 0.5, 1)[..., None] * np.ones(3, np.float32)
+    carried = lids.carried(np.asarray(under, np.float32))
+    assert carried[15, 40].max() < 0.6
+    assert carried[30, 40].min() == 1
+    assert lids.dim[15, 40] < 0.85
+    assert lids.dim[34, 40] > lids.dim[15, 40] + 0.1
+
+
+def test_lids_that_stay_change_no_shade() -> None:
+    before, box = lidded(6, 34), Box(0, 0, SIZE[1], SIZE[0])
+    lids = _Lids.between(before, before, change("left", before, before), box)
+    assert (lids.dim == 1).all()
+    assert lids.carried(np.asarray(OPEN[..., None], np.float32)).tolist() == OPEN[..., None].tolist()
+
+
+def under_the_lid(patch: Patch | None, points: np.ndarray, side: str) -> float:
+    """The brightest light just under the middle of an upper lid."""
+    assert patch is not None
+    assert patch.paint is not None
+    upper = points[list(EYES[side].upper), :2]
+    off = 0.03 * np.linalg.norm(upper[0] - upper[-1])
+    return max(float(patch.paint[int(y + off) - patch.box.y0, int(x) - patch.box.x0].mean()) for x, y in upper[2:-2])
+
+
+@pytest.mark.parametrize("aside", [-0.9, 0.9])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_no_bright_rim_shows_under_a_lid_that_comes_down(
+    side: str, aside: float, face: FacePicture, look: MeshLook, held: MeshMotion
+) -> None:  # fmt: skip
+    light = []
+    for y in (0.0, -0.7):
+        asked = Controls.of(1, **{f"gaze_x_{side}": aside, f"gaze_y_{side}": y})
+        (moved,) = ENGINE.retarget([held], asked)
+        light.append(under_the_lid(ENGINE.synthesize(look, [face], [held], [moved])[0], moved.points, side))
+    assert light[1] < 1.1 * light[0]
