@@ -291,9 +291,10 @@ class _Shift:
         self._show()
 
     def _hand_out(self) -> None:
+        frames = [chunk.count for chunk in self._chunks]
         for seat in self._seats:
             while seat.ready and self._waiting and len(seat.at) < seat.slots:
-                number = next_chunk(self._waiting, seat.last, self._left - self._waiting)
+                number = next_chunk(self._waiting, seat.last, self._left - self._waiting, frames)
                 self._waiting.discard(number)
                 seat.at.add(number)
                 seat.last = number

@@ -94,7 +94,7 @@ class _HandingOut:
     """Chunks handed out to workers, who ask from several threads."""
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
-        self._chunks = chunks
+        self._chunks, self._frames = chunks, [chunk.count for chunk in chunks]
         self._waiting, self._busy = set(range(len(chunks))), set[int]()
         self._lock = Lock()
 
@@ -110,22 +110,26 @@ class _HandingOut:
             self._busy.discard(-1 if last is None else last)
             if not self._waiting:
                 return None
-            number = next_chunk(self._waiting, last, self._busy)
+            number = next_chunk(self._waiting, last, self._busy, self._frames)
             self._waiting.discard(number)
             self._busy.add(number)
             return number
 
 
-def next_chunk(waiting: set[int], last: int | None, busy: set[int]) -> int:
-    """Which of the chunks that are left a worker takes: the one after its last, so that it goes straight on through its
-    files; else the first of the longest run, or the middle of one that another (of ``busy``) is working its way into."""
+def next_chunk(waiting: set[int], last: int | None, busy: set[int], frames: Sequence[int]) -> int:
+    """Which of the chunks that are left, each of so many ``frames``, a worker takes: the one after its last, so that it goes
+    straight on through its files; else the first of the longest run, or of one that another (of ``busy``) is working its way
+    into the part with which both are done soonest."""
     if last is not None and last + 1 in waiting:
         return last + 1
     ordered = sorted(waiting)
     breaks = [0, *(i for i, (a, b) in enumerate(itertools.pairwise(ordered), 1) if b != a + 1), len(ordered)]
     start, stop = max(itertools.pairwise(breaks), key=lambda ends: ends[1] - ends[0])
     run = ordered[start:stop]
-    return run[len(run) // 2] if run[0] - 1 in busy else run[0]
+    if run[0] - 1 not in busy:
+        return run[0]
+    before = list(itertools.accumulate(frames[number] for number in (run[0] - 1, *run)))  # what the other is at is its own
+    return min(reversed(range(len(run))), key=lambda i: max(before[i], before[-1] - before[i])) + run[0]
 
 
 @dataclass(frozen=True)

@@ -283,14 +283,28 @@ def test_there_is_a_worker_for_each_graphics_processor_or_for_each_few_cores() -
 
 
 def test_workers_take_neighbouring_chunks_and_help_where_most_is_left() -> None:
-    waiting = set(range(20))
-    first = next_chunk(waiting, None, set())
+    waiting, even = set(range(20)), [48] * 21
+    first = next_chunk(waiting, None, set(), even)
     waiting.discard(first)
-    second = next_chunk(waiting, None, {first})
+    second = next_chunk(waiting, None, {first}, even)
     waiting.discard(second)
     assert (first, second) == (0, 10)
-    assert next_chunk(waiting, 10, {0, 10}) == 11
-    assert next_chunk({1, 2, 15}, 19, {0, 14}) == 2
+    assert next_chunk(waiting, 10, {0, 10}, even) == 11
+    assert next_chunk({1, 2, 15}, 19, {0, 14}, even) == 2
+
+
+def test_halves_are_counted_in_frames() -> None:
+    assert next_chunk(set(range(1, 11)), None, {0}, [*[48] * 10, 20]) == 5
+    assert next_chunk(set(range(1, 11)), None, {0}, [20, *[48] * 10]) == 6
+    assert next_chunk({1}, 5, {0}, [48] * 6) == 1
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Stands for a chunk."""
+
+    number: int
+    count: int = 48
 
 
 @dataclass
@@ -302,10 +316,9 @@ class Slow:
     made: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     others: Event = field(default_factory=Event)
 
-    def make(self, chunk: int) -> None:
-        mine = self.made[get_ident()]
-        mine.append(chunk)
-        if chunk < self.long:
+    def make(self, chunk: Numbered) -> None:
+        self.made[get_ident()].append(chunk.number)
+        if chunk.number < self.long:
             self.others.wait(5)  # until somebody else has made all that is to be had
         if sum(len(made) for made in self.made.values()) == 12:
             self.others.set()
@@ -313,7 +326,7 @@ class Slow:
 
 def test_a_thread_that_is_done_helps_the_other() -> None:
     work = Slow(long=1)
-    LocalExecutor(2).run(work, range(12))  # type: ignore[arg-type]
+    LocalExecutor(2).run(work, [Numbered(i) for i in range(12)])  # type: ignore[misc]
     ends = sorted(work.made.values())
     assert ends[0] == [0]
     assert ends[1][:6] == list(range(6, 12)), "half of it straight on"
