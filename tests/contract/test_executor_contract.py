@@ -326,7 +326,8 @@ class Slow:
 
 def test_a_thread_that_is_done_helps_the_other() -> None:
     work = Slow(long=1)
-    LocalExecutor(2).run(work, [Numbered(i) for i in range(12)])  # type: ignore[misc]
+    chunks: Any = [Numbered(i) for i in range(12)]
+    LocalExecutor(2).run(work, chunks)  # type: ignore[arg-type]
     ends = sorted(work.made.values())
     assert ends[0] == [0]
     assert ends[1][:6] == list(range(6, 12)), "half of it straight on"
