@@ -20,7 +20,7 @@ from typing import Any
 from lp_editor.errors import EngineError, LpEditorError, OutputError
 from lp_editor.media.codecs import Delivery
 from lp_editor.render.chunks import Chunk, ChunkWork, check_name
-from lp_editor.render.executor import next_chunk
+from lp_editor.render.executor import Costs, next_chunk
 from lp_editor.render.profile import Step
 from lp_editor.render.report import Report
 from lp_editor.render.stage import Stage
@@ -231,6 +231,7 @@ class _Shift:
 
     def __init__(self, ray: Any, work: ChunkWork, chunks: Sequence[Chunk], room: Callable[[], Room]) -> None:
         self._ray, self._work, self._chunks, self._room = ray, work, chunks, room
+        self._costs = Costs.of(work, chunks)
         self._left = set(range(len(chunks)))
         self._waiting = set(self._left)
         self._lost = [0] * len(chunks)
@@ -291,10 +292,11 @@ class _Shift:
         self._show()
 
     def _hand_out(self) -> None:
-        frames = [chunk.count for chunk in self._chunks]
         for seat in self._seats:
             while seat.ready and self._waiting and len(seat.at) < seat.slots:
-                number = next_chunk(self._waiting, seat.last, self._left - self._waiting, frames)
+                number = next_chunk(self._waiting, seat.last, self._left - self._waiting, self._costs)
+                if number is None:
+                    break
                 self._waiting.discard(number)
                 seat.at.add(number)
                 seat.last = number

@@ -46,7 +46,7 @@ class LocalExecutor:
 
         if self.workers == 1 or len(chunks) <= 1:
             return make(chunks)
-        handing_out = _HandingOut(chunks)
+        handing_out = _HandingOut(chunks, Costs.of(work, chunks))
         with _cores.shared(self.workers), ThreadPoolExecutor(self.workers) as pool:
             futures = [pool.submit(make, handing_out.to_one()) for _ in range(min(self.workers, len(chunks)))]
             try:
@@ -90,11 +90,30 @@ _cores = _Cores()
 """Of this process."""
 
 
+DECODED = 0.3
+"""What decoding a frame costs of what making one does (benchmarks/pipeline.py: 8 of 28 ms)."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What chunks cost by their numbers, in frames made: by themselves, and more where one begins with them, because what
+    lies before them in their film is decoded first."""
+
+    own: Sequence[float]
+    begun: Sequence[float]
+
+    @classmethod
+    def of(cls, work: ChunkWork, chunks: Sequence[Chunk]) -> Costs:
+        """Of the chunks of a render."""
+        leads = [DECODED * work.stage.lead(chunk.node, chunk.first) for chunk in chunks]
+        return cls([chunk.count for chunk in chunks], leads)
+
+
 class _HandingOut:
     """Chunks handed out to workers, who ask from several threads."""
 
-    def __init__(self, chunks: Sequence[Chunk]) -> None:
-        self._chunks, self._frames = chunks, [chunk.count for chunk in chunks]
+    def __init__(self, chunks: Sequence[Chunk], costs: Costs) -> None:
+        self._chunks, self._costs = chunks, costs
         self._waiting, self._busy = set(range(len(chunks))), set[int]()
         self._lock = Lock()
 
@@ -108,28 +127,34 @@ class _HandingOut:
     def _next(self, last: int | None) -> int | None:
         with self._lock:
             self._busy.discard(-1 if last is None else last)
-            if not self._waiting:
-                return None
-            number = next_chunk(self._waiting, last, self._busy, self._frames)
-            self._waiting.discard(number)
-            self._busy.add(number)
+            number = next_chunk(self._waiting, last, self._busy, self._costs)
+            if number is not None:
+                self._waiting.discard(number)
+                self._busy.add(number)
             return number
 
 
-def next_chunk(waiting: set[int], last: int | None, busy: set[int], frames: Sequence[int]) -> int:
-    """Which of the chunks that are left, each of so many ``frames``, a worker takes: the one after its last, so that it goes
-    straight on through its files; else the first of the longest run, or of one that another (of ``busy``) is working its way
-    into the part with which both are done soonest."""
+def next_chunk(waiting: set[int], last: int | None, busy: set[int], costs: Costs) -> int | None:
+    """Which of the chunks that are left a worker takes: the one after its last, so that it goes straight on through its
+    files; else the first of the longest run. Of one that another (of ``busy``) is working its way into it takes the part with
+    which both are done soonest; None where that other is as soon done alone."""
     if last is not None and last + 1 in waiting:
         return last + 1
+    if not waiting:
+        return None
     ordered = sorted(waiting)
     breaks = [0, *(i for i, (a, b) in enumerate(itertools.pairwise(ordered), 1) if b != a + 1), len(ordered)]
     start, stop = max(itertools.pairwise(breaks), key=lambda ends: ends[1] - ends[0])
     run = ordered[start:stop]
     if run[0] - 1 not in busy:
         return run[0]
-    before = list(itertools.accumulate(frames[number] for number in (run[0] - 1, *run)))  # what the other is at is its own
-    return min(reversed(range(len(run))), key=lambda i: max(before[i], before[-1] - before[i])) + run[0]
+    alone = list(itertools.accumulate(costs.own[number] for number in (run[0] - 1, *run)))  # with what the other is at
+
+    def shared(i: int) -> float:
+        return max(alone[i], alone[-1] - alone[i] + costs.begun[run[i]])
+
+    best = min(reversed(range(len(run))), key=shared)
+    return run[best] if shared(best) < alone[-1] else None
 
 
 @dataclass(frozen=True)

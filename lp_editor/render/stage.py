@@ -6,6 +6,7 @@ looks (studied once, under a lock) and the patch store.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
@@ -183,6 +184,14 @@ class Stage:
     def indices(self, footage: Footage, first: int, count: int) -> NDArray[np.intp]:
         """The media frame that each program frame of a strip shows."""
         return footage.indices(first, count, self.plan.rate)
+
+    def lead(self, node: Node, first: int) -> int:
+        """How many frames of a film are decoded before the first that a part of an event shows, where reading begins there."""
+        video = self.footage[node.strip.key].info.video if isinstance(node, Shown) else None
+        if video is None or video.files is not None or not isinstance(node, Shown):
+            return 0
+        index = int(self.indices(self.footage[node.strip.key], first, 1)[0])
+        return index - video.keyframes[max(bisect_right(video.keyframes, index) - 1, 0)]
 
     # --- faces ----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from fractions import Fraction as F
 from pathlib import Path
 from threading import Event, Thread, get_ident
 from time import monotonic, sleep
+from types import SimpleNamespace
 from typing import Any
 
 import counting
@@ -24,7 +25,7 @@ from lp_editor.errors import EngineError, LpEditorError, MediaError
 from lp_editor.media.codecs import Codec
 from lp_editor.plugins import expression
 from lp_editor.render.cluster import RayExecutor, room
-from lp_editor.render.executor import Executor, LocalExecutor, next_chunk
+from lp_editor.render.executor import Costs, Executor, LocalExecutor, next_chunk
 from lp_editor.render.program import Settings
 from lp_editor.timeline.document import Document, new_document
 from lp_editor.timeline.model import Clip, Media, Project, Span, Track
@@ -283,20 +284,29 @@ def test_there_is_a_worker_for_each_graphics_processor_or_for_each_few_cores() -
 
 
 def test_workers_take_neighbouring_chunks_and_help_where_most_is_left() -> None:
-    waiting, even = set(range(20)), [48] * 21
+    waiting, even = set(range(20)), Costs([48] * 21, [0] * 21)
     first = next_chunk(waiting, None, set(), even)
-    waiting.discard(first)
-    second = next_chunk(waiting, None, {first}, even)
-    waiting.discard(second)
+    waiting.discard(0)
+    second = next_chunk(waiting, None, {0}, even)
+    waiting.discard(10)
     assert (first, second) == (0, 10)
     assert next_chunk(waiting, 10, {0, 10}, even) == 11
     assert next_chunk({1, 2, 15}, 19, {0, 14}, even) == 2
+    assert next_chunk(set(), 19, {0}, even) is None
 
 
 def test_halves_are_counted_in_frames() -> None:
-    assert next_chunk(set(range(1, 11)), None, {0}, [*[48] * 10, 20]) == 5
-    assert next_chunk(set(range(1, 11)), None, {0}, [20, *[48] * 10]) == 6
-    assert next_chunk({1}, 5, {0}, [48] * 6) == 1
+    rest = set(range(1, 11))
+    assert next_chunk(rest, None, {0}, Costs([*[48] * 10, 20], [0] * 11)) == 5
+    assert next_chunk(rest, None, {0}, Costs([20, *[48] * 10], [0] * 11)) == 6
+    assert next_chunk({1}, 5, {0}, Costs([48] * 6, [0] * 6)) == 1
+
+
+def test_whoever_helps_begins_where_little_is_decoded_in_vain_or_not_at_all() -> None:
+    long_groups = Costs([48] * 11, [0.3 * (48 * i % 250) for i in range(11)])  # 250 frames from one key frame to the next
+    assert next_chunk(set(range(1, 11)), None, {0}, long_groups) == 6
+    assert next_chunk({1}, 5, {0}, Costs([48] * 6, [47] * 6)) == 1
+    assert next_chunk({1}, 5, {0}, Costs([48] * 6, [48] * 6)) is None
 
 
 @dataclass(frozen=True)
@@ -305,6 +315,8 @@ class Numbered:
 
     number: int
     count: int = 48
+    node: Any = None
+    first: int = 0
 
 
 @dataclass
@@ -312,6 +324,7 @@ class Slow:
     """Stands for the work of a render whose first chunks take long: notes who makes which."""
 
     long: int
+    stage: Any = field(default_factory=lambda: SimpleNamespace(lead=lambda node, first: 0))
     halt: Event = field(default_factory=Event)
     made: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     others: Event = field(default_factory=Event)
