@@ -57,8 +57,11 @@ class Unmarked:
 
     @property
     def wanted(self) -> frozenset[str]:
-        """The names of the chunks that it made, makes, or comes to as long as it is let."""
-        return self._wanted
+        """The names of the chunks that it made, makes, or comes to as long as it is let; who asks too early gets none, and
+        none is begun after that."""
+        with self._lock:
+            self._enough = self._enough or not self._wanted
+            return self._wanted
 
     def last(self) -> str:
         """Let no further chunk be begun; the name of the one that is being made, or was made last."""
@@ -83,7 +86,8 @@ class Unmarked:
             smart = smart_parts(stage, self.events, delivery, marked)
             work = ChunkWork(stage, self.store, smart.delivery, False, 0, silent, stage.report, self._halt)
             wanted = work.todo([c for part in smart.parts for c in _free(stage, part, smart.delivery)])
-            self._wanted = frozenset(chunk.key for chunk in wanted)
+            with self._lock:
+                self._wanted = frozenset(chunk.key for chunk in wanted)
             for chunk in wanted:
                 if not self._begins(chunk):
                     return

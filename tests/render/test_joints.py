@@ -221,11 +221,10 @@ def test_a_marker_without_a_length_joins_over_as_many_frames_as_the_faces_need_w
     assert fitted == replace(joint, before=F(6) / RATE, after=F(6) / RATE)
     blend = verbs.plan(opened, LOSSLESS).blends[joint.id]
     assert len(blend.weights) == 12
-    relinked, report = verbs.render_stretches(opened, tmp_path / "rendered", LOSSLESS)
+    _, report = verbs.render_stretches(opened, tmp_path / "rendered", LOSSLESS)
     rendered = [r.record.duration * RATE for r in report.renders]
     assert rendered
     assert max(rendered) >= 6
-    assert len(verbs.plan(relinked, LOSSLESS).blends.get(joint.id, blend).weights) == 12
     said = at_the_cut(plain, tmp_path / "said.otio", "lp stitch 10f")
     assert verbs.fit_joints(said, LOSSLESS) is said
     gone = new_document(tmp_path / "l.otio", row(tmp_path / "gone.mp4", (0, 15), (45, 15)))

@@ -122,6 +122,29 @@ def test_what_fails_beside_is_made_again_and_told_by_the_render(
 
 
 @pytest.mark.usefixtures("chunks_of_ten")
+def test_whoever_knows_too_late_what_is_wanted_begins_nothing(
+    stock: Stock, ready: tuple[Any, Settings], made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, settings = ready
+    make, parts, begun = ChunkWork._make, unmarked.smart_parts, Event()
+
+    def late(*asked: Any) -> Any:
+        begun.wait(20)
+        return parts(*asked)
+
+    def slow(self: ChunkWork, chunk: Any) -> None:
+        begun.set()
+        Event().wait(0.5)  # while the other finds out
+        make(self, chunk)
+
+    monkeypatch.setattr(unmarked, "smart_parts", late)
+    monkeypatch.setattr(ChunkWork, "_make", slow)
+    report = verbs.render(document, tmp_path / "out.mp4", settings, registry=stock.registry)
+    assert sorted(made) == [(30, 10, True), (40, 10, True), (50, 10, True)]
+    assert report.rendered == 30
+
+
+@pytest.mark.usefixtures("chunks_of_ten")
 def test_a_chunk_that_fails_beside_is_made_again(
     stock: Stock, ready: tuple[Any, Settings], made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
