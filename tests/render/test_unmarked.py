@@ -17,6 +17,7 @@ from lp_editor.render.cast import Casting
 from lp_editor.render.chunks import ChunkWork
 from lp_editor.render.executor import Part
 from lp_editor.render.program import Settings
+from lp_editor.render.smart import smart_parts
 
 __all__ = ["portrait", "stock"]
 
@@ -126,11 +127,11 @@ def test_whoever_knows_too_late_what_is_wanted_begins_nothing(
     stock: Stock, ready: tuple[Any, Settings], made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document, settings = ready
-    make, parts, begun = ChunkWork._make, unmarked.smart_parts, Event()
+    make, begun = ChunkWork._make, Event()
 
     def late(*asked: Any) -> Any:
         begun.wait(20)
-        return parts(*asked)
+        return smart_parts(*asked)
 
     def slow(self: ChunkWork, chunk: Any) -> None:
         begun.set()
