@@ -158,8 +158,8 @@ def add_delivery(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--quality", type=int, metavar="CRF", help="h264 and hevc: 0 (best) to 51")
     command.add_argument(
-        "--speed", choices=("ultrafast", "veryfast", "fast", "medium", "slow"), default="",
-        help="h264 and hevc: the quicker the larger (veryfast for h264 and fast for hevc without it)",
+        "--speed", choices=("ultrafast", "superfast", "veryfast", "fast", "medium", "slow"), default="",
+        help="h264 and hevc: the quicker the larger (veryfast for h264, superfast with --smart, and fast for hevc without it)",
     )  # fmt: skip
     command.add_argument("--depth", type=int, metavar="BITS", help="h264: 8, 10; hevc: 8, 10, 12; png: 8, 16")
     command.add_argument(

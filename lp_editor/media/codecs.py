@@ -99,7 +99,7 @@ QUALITIES = {Codec.H264: 16, Codec.HEVC: 18}
 CALM = 2
 """By how much the quantiser of a film lies below its rate factor."""
 
-SPEEDS = ("ultrafast", "veryfast", "fast", "medium", "slow")
+SPEEDS = ("ultrafast", "superfast", "veryfast", "fast", "medium", "slow")
 """Presets of x264 and x265, the quickest first."""
 
 HARDWARE = "hardware"

@@ -28,6 +28,11 @@ from lp_editor.media.splice import (
 from lp_editor.render.stage import Stage
 from lp_editor.timeline.cut import Event, Shown, Strip
 
+SPEED = "superfast"
+"""How H.264 is encoded where nothing is asked. Most of it is what lies around an edit in its group of pictures, so its size
+counts for little and its time for much: against ``veryfast`` of the same rate factor three fifths of the time and a quarter
+more bytes, PSNR from .8 dB higher to .2 lower (1080p, x264 164, three films)."""
+
 Part: TypeAlias = CopiedPictures | Event
 """Frames to be copied, or to be encoded."""
 
@@ -91,7 +96,7 @@ def _films(
     for reason in refused:
         stage.report.note(f"nothing is copied from {reason}")
     if delivery.codec is Codec.H264:
-        delivery = replace(delivery, parameter_set=Configuration.of(header).free_id())
+        delivery = replace(delivery, speed=delivery.speed or SPEED, parameter_set=Configuration.of(header).free_id())
     return films, header, delivery
 
 

@@ -1,5 +1,6 @@
 """Smart renders: packets copied where nothing was edited, the rest encoded, all of it looked at again."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -149,6 +150,16 @@ def test_only_the_groups_that_an_edit_touches_are_encoded(stock: Stock, tmp_path
     assert (report.copied, report.notes) == (len(found), [])
     assert report.rendered <= FRAMES - len(found)
     quiet(out)
+
+
+@pytest.mark.parametrize(("speed", "effort"), [("", 1), ("veryfast", 2)])  # x264's presets by their subme
+def test_what_is_encoded_is_encoded_quickly_unless_asked_otherwise(
+    stock: Stock, tmp_path: Path, speed: str, effort: int
+) -> None:
+    film, out = stock.theirs("a.mp4"), tmp_path / "out.mp4"
+    stock.render(stock.marked(stock.cut(tmp_path, (film, 0, FRAMES)), "c0", 24, 3), out, Delivery(speed=speed))
+    told = {int(found) for p in packets(out).values() for found in re.findall(rb"deblock=1:0:0 .* subme=(\d+) ", p)}
+    assert told == {7, effort}  # theirs, and ours
 
 
 @pytest.mark.parametrize(("at", "count", "kept"), [(0, 2, range(10, 60)), (58, 2, range(50)), (29, 2, range(40, 60))])
