@@ -4,8 +4,8 @@
     python benchmarks/performance.py [DIR] --group [--seconds 2] [--sheet PNG]
     python benchmarks/performance.py --shown JPG
 
-A signal is a blendshape, measured on the rendered frames as on the driver's. One counts as *led* when it spans at least .2
-in the driver, from its 5th to its 95th percentile.
+A signal is a blendshape, measured on the rendered frames as on the driver's at the same seconds. One counts as *led* when it
+spans at least .2 in the driver, from its 5th to its 95th percentile.
 
 - *follow*: how many of the led signals correlate with the driver by .8 or more, of how many; then those that do not
 - *moved*: signals the driver holds still (it spans less than .2 there) that span more than .1 on the picture; in brackets
@@ -91,12 +91,39 @@ class Seen:
     openings: Array
     there: NDArray[np.bool_]
 
+    def at(self, rate: float, times: Array) -> Seen:
+        """The same at some seconds, its frames following at a rate."""
+        shapes, poses, openings = (at_times(v, rate, times) for v in (self.shapes, self.poses, self.openings))
+        there = at_times(self.there[:, None].astype(np.float64), rate, times)[:, 0] == 1
+        return Seen(shapes, poses, openings, there)
 
-def tracked(path: Path, cache: Path) -> FaceTrack | None:
-    """The largest face of a film."""
+
+@dataclass(frozen=True)
+class Film:
+    """A film's frames a second and how many there are, and one face in it."""
+
+    rate: float
+    count: int
+    face: FaceTrack | None
+
+    @property
+    def times(self) -> Array:
+        """The seconds at which the frames are shown, (count,)."""
+        return np.arange(self.count) / self.rate
+
+
+def tracked(path: Path, cache: Path) -> Film:
+    """A film and the largest face of it."""
     with VideoSource(path) as source:
-        tracks = analyse_faces(source, 0, source.video.count, cache, None)
-        return choose(tracks, "largest", 0, source.video.count)
+        count = source.video.count
+        tracks = analyse_faces(source, 0, count, cache, None)
+        return Film(float(source.video.rate), count, choose(tracks, "largest", 0, count))
+
+
+def at_times(values: Array, rate: float, times: Array) -> Array:
+    """Rows that follow at a rate, as they are at some seconds: between two of them, part of each."""
+    rows = np.arange(len(values))
+    return np.stack([np.interp(times * rate, rows, column) for column in values.T], axis=1)
 
 
 def seen(track: FaceTrack, count: int) -> Seen:
@@ -121,12 +148,14 @@ def span(values: Array) -> Array:
     return np.asarray(high - low)
 
 
-def by_film(driver: Path, follower: FaceTrack | None, count: int, cache: Path) -> str:
+def by_film(driver: Path, follower: Film, cache: Path) -> str:
     """How a face followed a film."""
     leader = tracked(driver, cache)
-    if leader is None or follower is None:
+    if leader.face is None or follower.face is None:
         return "no face"
-    filmed, made = seen(leader, count), seen(follower, count)
+    times = follower.times[follower.times < leader.count / leader.rate]
+    filmed = seen(leader.face, leader.count).at(leader.rate, times)
+    made = seen(follower.face, len(times))
     both = filmed.there & made.there
     a, b = filmed.shapes[both], made.shapes[both]
     spans, found = span(a), span(b)
@@ -137,7 +166,7 @@ def by_film(driver: Path, follower: FaceTrack | None, count: int, cache: Path) -
     )
     moved = [i for i in range(len(SHAPES)) if spans[i] < LED and found[i] > STILL]
     beyond = [i for i in moved if found[i] > spans[i] + STILL]
-    calm = leader.at(calmest(leader))
+    calm = leader.face.at(calmest(leader.face))
     assert calm is not None
     at_rest = np.asarray(head_pose(calm.points), np.float64)
     asked = np.clip(filmed.poses[both] - at_rest, -30, 30)
@@ -150,24 +179,27 @@ def by_film(driver: Path, follower: FaceTrack | None, count: int, cache: Path) -
     )
 
 
-def by_template(driver: Path, follower: FaceTrack | None, count: int, cache: Path) -> str:
+def by_template(driver: Path, follower: Film) -> str:
     """How a face followed a template."""
     template = read_template(driver)
-    if follower is None:
+    if follower.face is None:
         return "no face"
-    made = seen(follower, count)
-    count = min(count, len(template))
+    times = follower.times[follower.times < len(template) / template.rate]
+    made = seen(follower.face, len(times))
     text = []
     pairs = [("right eye", template.eyes, 0, 0), ("left eye", template.eyes, 1, 1), ("lips", template.lips, 0, 2)]
     for name, ratios, column, own in pairs:
-        if ratios is not None and span(ratios[:count, [column]].astype(np.float64))[0] > 0.02:
-            r = np.corrcoef(ratios[:count, column], made.openings[:count, own])[0, 1]
+        if ratios is None:
+            continue
+        asked = at_times(ratios[:, [column]].astype(np.float64), template.rate, times)
+        if span(asked)[0] > 0.02:
+            r = np.corrcoef(asked[:, 0], made.openings[:, own])[0, 1]
             text.append(f"{name} {r:.2f}")
     jaw, blink, smile = (made.shapes[:, [SHAPES.index(n) for n in names]] for names in (
         ["jawOpen"], ["eyeBlinkRight", "eyeBlinkLeft"], ["mouthSmileRight", "mouthSmileLeft"]))  # fmt: skip
     if (told := Registry.installed().recording(driver)) is not None:
         lids = [SHAPES.index(name) for name in ("eyeBlinkRight", "eyeBlinkLeft")]
-        winks = told.shapes[:count, lids] @ [1, -1]
+        winks = at_times(told.shapes, float(told.rate), times)[:, lids] @ [1, -1]
         at = int(np.abs(winks).argmax())
         if abs(winks[at]) > WINK:
             text.append(f"wink {winks[at]:+.2f} seen right {blink[at, 0]:.2f} left {blink[at, 1]:.2f}")
@@ -176,9 +208,9 @@ def by_template(driver: Path, follower: FaceTrack | None, count: int, cache: Pat
     return "  ".join(text)
 
 
-def judge(driver: Path, follower: FaceTrack | None, count: int, cache: Path) -> str:
+def judge(driver: Path, follower: Film, cache: Path) -> str:
     """How a face followed a driver of any kind."""
-    return (by_film if driver.suffix == ".mp4" else by_template)(driver, follower, count, cache)
+    return by_film(driver, follower, cache) if driver.suffix == ".mp4" else by_template(driver, follower)
 
 
 def family(stills: Sequence[Path], out: Path) -> list[float]:
@@ -213,10 +245,8 @@ def group(
     size = (video.format.width, video.format.height)
     lines = [f"{len(leads)} faces in one pass, {size[0]}x{size[1]}: {1000 * took / video.count:.0f} ms a frame"]
     for still, lead in zip(stills, leads, strict=True):
-        follower = choose(tracks, lead.face, 0, video.count, size)
-        lines.append(
-            f"{still.stem:>10} < {lead.driver.stem:<9} {judge(lead.driver, follower, video.count, cache / 'faces')}"
-        )
+        follower = Film(float(video.rate), video.count, choose(tracks, lead.face, 0, video.count, size))
+        lines.append(f"{still.stem:>10} < {lead.driver.stem:<9} {judge(lead.driver, follower, cache / 'faces')}")
     return lines, out
 
 
@@ -240,10 +270,9 @@ def pair(
     start = perf_counter()
     animate(document, out, Settings(Codec.FFV1, "mesh", cache=cache, force=True), registry)
     took = perf_counter() - start
-    with VideoSource(out) as source:
-        count = source.video.count
-    judged = judge(driver, tracked(out, cache / "faces"), count, cache / "faces")
-    return f"{still.stem:>10} < {driver.stem:<6} {1000 * took / count:4.0f} ms  {judged}", out
+    follower = tracked(out, cache / "faces")
+    judged = judge(driver, follower, cache / "faces")
+    return f"{still.stem:>10} < {driver.stem:<6} {1000 * took / follower.count:4.0f} ms  {judged}", out
 
 
 def acting(rate: int = 25) -> Recording:
@@ -283,7 +312,7 @@ def picture(folder: Path, portrait: Path, cache: Path, registry: Registry, out: 
 
 def strip(path: Path, cache: Path, size: int = 200, count: int = SHOWN) -> NDArray[np.uint8]:
     """Some moments of a film's largest face."""
-    track = tracked(path, cache)
+    track = tracked(path, cache).face
     assert track is not None
     with VideoSource(path) as source:
         at = np.linspace(0, source.video.count - 1, count).astype(int).tolist()
