@@ -15,9 +15,11 @@ from lp_editor.media.buffers import planes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """glibc's numbers of the options (malloc.h)."""
 
-LARGE = 1 << 18
+LARGE = 1 << 21
 """Bytes from which on a block is the system's own, and goes back to it: encoders take such blocks anew for every chunk, and
-between them the heap grew by a tenth from 10 seconds of film to 3 minutes (benchmarks/memory.py)."""
+between them the heap grew by a tenth from 10 seconds of film to 3 minutes (benchmarks/memory.py). What editing a face of 300
+pixels takes for a moment is smaller: as the system's own, cleared page by page each time, it cost a tenth to a fifth of a
+render's processor time (benchmarks/pipeline.py)."""
 
 PATIENCE = 3
 """Calls of `return_free_pages` to one that does it."""
