@@ -6,11 +6,13 @@ makes ``--smart`` encode is the rest of its group of pictures, which nothing but
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from threading import Event as Signal
-from threading import Lock, Thread
+from threading import Lock, Thread, get_native_id
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,9 @@ from lp_editor.render.smart import smart_parts
 from lp_editor.render.stage import Stage
 from lp_editor.render.stores import ChunkStore
 from lp_editor.timeline.cut import Event, Shown, Strip
+
+NICENESS = 10
+"""Of the thread that makes them: at full load it gets a tenth of what others get."""
 
 
 @dataclass
@@ -81,6 +86,7 @@ class Unmarked:
         return self._counted - counted
 
     def _run(self, stage: Stage) -> None:
+        _give_way()
         try:
             delivery = self.settled(stage)
             smart = smart_parts(stage, self.events, delivery, marked)
@@ -100,6 +106,15 @@ class Unmarked:
             if not self._enough:
                 self._making = chunk.key
             return not self._enough
+
+
+def _give_way() -> None:
+    """Let everybody else go first on the processor: this thread has time until the marked frames are made, which wait for the
+    faces. A smart render of one second took a twentieth less (benchmarks/smart.py, two cores). Only Linux has a niceness for
+    each thread."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
 
 
 def marked(stage: Stage, strip: Strip, event: Event) -> NDArray[np.bool_]:

@@ -1,9 +1,11 @@
 """What nobody marked is encoded while faces are looked for."""
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, active_count
+from threading import Event, active_count, get_native_id
 from typing import Any
 
 import pytest
@@ -71,6 +73,26 @@ def ready(stock: Stock, tmp_path: Path) -> tuple[Any, Settings]:
     film = stock.theirs("two.mp4", CLOSED.replace("=10", "=30"))
     document = stock.marked(stock.cut(tmp_path, (film, 0, 60)), "c0", 30, 3)
     return document, Settings(Codec.H264, "fake", cache=tmp_path / "cache", smart=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+@pytest.mark.usefixtures("chunks_of_ten")
+def test_who_makes_unmarked_chunks_gives_way_to_all_others(
+    stock: Stock, ready: tuple[Any, Settings], made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, settings = ready
+    make, nice = ChunkWork._make, {}
+
+    def told(self: ChunkWork, chunk: Any) -> None:
+        nice[chunk.first] = os.getpriority(os.PRIO_PROCESS, get_native_id())
+        make(self, chunk)
+
+    monkeypatch.setattr(ChunkWork, "_make", told)
+    casting(monkeypatch, waiting_for(made, 2))
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    verbs.render(document, tmp_path / "out.mp4", settings, registry=stock.registry)
+    assert {first for first, found in nice.items() if found > own} == {40, 50}
+    assert {first for first, found in nice.items() if found == own} == {30}
 
 
 @pytest.mark.usefixtures("chunks_of_ten")
